@@ -1,0 +1,159 @@
+"""CloudFormation resource types that ministack lacks, behaving as the real service does, on ministack's own EventBridge.
+
+- AWS::Events::Connection, ApiDestination and Archive. An archive on a bus that does not exist and a destination whose
+  connection does not exist fail, so that the stack rolls back.
+- Ref of an AWS::SecretsManager::Secret is its ARN, as in a real account (ministack gives the name).
+- DescribeEventBus takes an ARN as well as a name.
+"""
+
+import json
+from collections.abc import Callable
+
+from ministack.services import eventbridge, secretsmanager
+from ministack.services.cloudformation import provisioners
+
+Attributes = dict[str, str]
+
+
+def call(operation: Callable[[dict], tuple], request: dict) -> dict:
+    """Calls an operation of ministack's EventBridge; a refusal becomes the reason why the resource failed."""
+    status, _, body = operation(request)
+    answer = json.loads(body)
+    if status >= 400:
+        raise ValueError(f"{answer.get('__type', 'Error').split('#')[-1]}: {answer.get('message', answer)}")
+    return answer
+
+
+def given(properties: dict, *names: str) -> dict:
+    return {name: properties[name] for name in names if name in properties}
+
+
+def own_name(properties: dict, stack: str, logical_id: str, longest: int) -> str:
+    return properties.get("Name") or provisioners._physical_name(stack, logical_id, max_len=longest)
+
+
+def create_connection(logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
+    name = own_name(properties, stack, logical_id, 64)
+    request = {"Name": name, **given(properties, "AuthorizationType", "AuthParameters", "Description")}
+    arn = call(eventbridge._create_connection, request)["ConnectionArn"]
+    return name, {"Arn": arn, "ArnForPolicy": arn}
+
+
+def update_connection(name: str, _old: dict, properties: dict, _stack: str) -> tuple[str, Attributes]:
+    request = {"Name": name, **given(properties, "AuthorizationType", "AuthParameters", "Description")}
+    arn = call(eventbridge._update_connection, request)["ConnectionArn"]
+    return name, {"Arn": arn, "ArnForPolicy": arn}
+
+
+def delete_connection(name: str, _properties: dict) -> None:
+    call(eventbridge._delete_connection, {"Name": name})
+
+
+DESTINATION = ("ConnectionArn", "InvocationEndpoint", "HttpMethod", "InvocationRateLimitPerSecond", "Description")
+
+
+def require_connection(arn: str) -> None:
+    if not any(connection["ConnectionArn"] == arn for connection in eventbridge._connections.values()):
+        raise ValueError(f"ResourceNotFoundException: Connection '{arn}' does not exist.")
+
+
+def create_destination(logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
+    require_connection(properties.get("ConnectionArn", ""))
+    name = own_name(properties, stack, logical_id, 64)
+    arn = call(eventbridge._create_api_destination, {"Name": name, **given(properties, *DESTINATION)})["ApiDestinationArn"]
+    return name, {"Arn": arn, "ArnForPolicy": arn}
+
+
+def update_destination(name: str, _old: dict, properties: dict, _stack: str) -> tuple[str, Attributes]:
+    require_connection(properties.get("ConnectionArn", ""))
+    arn = call(eventbridge._update_api_destination, {"Name": name, **given(properties, *DESTINATION)})["ApiDestinationArn"]
+    return name, {"Arn": arn, "ArnForPolicy": arn}
+
+
+def delete_destination(name: str, _properties: dict) -> None:
+    call(eventbridge._delete_api_destination, {"Name": name})
+
+
+def archive_settings(properties: dict) -> dict:
+    settings = given(properties, "Description", "RetentionDays", "KmsKeyIdentifier")
+    if "EventPattern" in properties:
+        settings["EventPattern"] = json.dumps(properties["EventPattern"])
+    return settings
+
+
+def create_archive(logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
+    source = properties.get("SourceArn", "")
+    eventbridge._ensure_default_bus()
+    call(describe_event_bus, {"Name": source})
+    name = properties.get("ArchiveName") or provisioners._physical_name(stack, logical_id, max_len=48)
+    request = {"ArchiveName": name, "EventSourceArn": source, **archive_settings(properties)}
+    return name, {"Arn": call(eventbridge._create_archive, request)["ArchiveArn"], "ArchiveName": name}
+
+
+def update_archive(name: str, _old: dict, properties: dict, _stack: str) -> tuple[str, Attributes]:
+    answer = call(eventbridge._update_archive, {"ArchiveName": name, **archive_settings(properties)})
+    return name, {"Arn": answer["ArchiveArn"], "ArchiveName": name}
+
+
+def delete_archive(name: str, _properties: dict) -> None:
+    call(eventbridge._delete_archive, {"ArchiveName": name})
+
+
+describe_by_name = eventbridge._describe_event_bus
+
+
+def describe_event_bus(request: dict) -> tuple:
+    """Takes the bus's ARN too, as the real operation does."""
+    name, refused = eventbridge._event_bus_name_from_ref(request.get("Name", "default"))
+    if refused:
+        return eventbridge.error_response_json(*refused, 400)
+    return describe_by_name({**request, "Name": name})
+
+
+class SecretByArn:
+    """ministack's own handlers for a secret, with its ARN as the physical id."""
+
+    handlers = dict(provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"])
+
+    @staticmethod
+    def name(arn: str) -> str:
+        return next((name for name, secret in secretsmanager._secrets.items() if secret["ARN"] == arn), arn)
+
+    @classmethod
+    def create(cls, logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
+        _, attributes = cls.handlers["create"](logical_id, properties, stack)
+        return attributes["Arn"], attributes
+
+    @classmethod
+    def update(cls, arn: str, old: dict, new: dict, stack: str, logical_id: str) -> tuple[str, Attributes]:
+        _, attributes = cls.handlers["update"](cls.name(arn), old, new, stack, logical_id)
+        return attributes["Arn"], attributes
+
+    @classmethod
+    def delete(cls, arn: str, properties: dict) -> None:
+        cls.handlers["delete"](cls.name(arn), properties)
+
+
+def register_handlers() -> None:
+    eventbridge._describe_event_bus = describe_event_bus
+    provisioners._RESOURCE_HANDLERS.update(
+        {
+            "AWS::Events::Connection": {
+                "create": create_connection,
+                "update": update_connection,
+                "delete": delete_connection,
+            },
+            "AWS::Events::ApiDestination": {
+                "create": create_destination,
+                "update": update_destination,
+                "delete": delete_destination,
+            },
+            "AWS::Events::Archive": {"create": create_archive, "update": update_archive, "delete": delete_archive},
+            "AWS::SecretsManager::Secret": {
+                **SecretByArn.handlers,
+                "create": SecretByArn.create,
+                "update": SecretByArn.update,
+                "delete": SecretByArn.delete,
+            },
+        }
+    )
