@@ -1,0 +1,127 @@
+//! A binary of this package as its own process, ended when dropped, its log kept.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub type Environment = BTreeMap<String, String>;
+
+/// Far above any wait that goes well on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Process {
+    pub started: Instant,
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+    read: watch::Receiver<usize>,
+}
+
+impl Process {
+    /// Starts a binary of `target/release`, with this environment and nothing else in it.
+    pub fn start(name: &str, environment: &Environment) -> Self {
+        Self::start_at(&release_binary(name), environment)
+    }
+
+    pub fn start_at(binary: &Path, environment: &Environment) -> Self {
+        let started = Instant::now();
+        let mut child = Command::new(binary)
+            .env_clear()
+            .envs(environment)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} did not start: {error}", binary.display()));
+        let lines = Arc::default();
+        let (write, read) = watch::channel(0);
+        keep(child.stdout.take().expect("a pipe"), Arc::clone(&lines), write.clone());
+        keep(child.stderr.take().expect("a pipe"), Arc::clone(&lines), write);
+        Self { started, child, lines, read }
+    }
+
+    /// Every line so far, of the output and the error output.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// Those lines that are JSON: log records and metrics.
+    pub fn records(&self) -> Vec<Value> {
+        self.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// The first JSON line for which this holds. Waits for it.
+    pub async fn record(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut read = self.read.clone();
+        let found = timeout(PATIENCE, async {
+            loop {
+                read.borrow_and_update();
+                if let Some(record) = self.records().into_iter().find(&holds) {
+                    return record;
+                }
+                if read.changed().await.is_err() {
+                    return std::future::pending().await;
+                }
+            }
+        });
+        found.await.unwrap_or_else(|_| panic!("the log has no {what}:\n{}", self.lines().join("\n")))
+    }
+
+    /// Waits until the process has ended by itself and its last line is read.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let ended = timeout(PATIENCE, async {
+            let status = self.child.wait().await.expect("a status");
+            while self.read.changed().await.is_ok() {}
+            status
+        });
+        ended.await.unwrap_or_else(|_| panic!("the process runs on:\n{}", self.lines().join("\n")))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("a process that runs")
+    }
+}
+
+fn keep(pipe: impl AsyncRead + Unpin + Send + 'static, lines: Arc<Mutex<Vec<String>>>, read: watch::Sender<usize>) {
+    tokio::spawn(async move {
+        let mut reader = BufReader::new(pipe).lines();
+        while let Ok(Some(line)) = reader.next_line().await {
+            lines.lock().unwrap().push(line);
+            read.send_modify(|count| *count += 1);
+        }
+    });
+}
+
+/// `BINARIES` names another directory than `target/release`, for binaries built elsewhere.
+pub fn release_binary(name: &str) -> PathBuf {
+    if let Some(directory) = std::env::var_os("BINARIES") {
+        return Path::new(&directory).join(name);
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    let binary = target.join("release").join(name);
+    let built = modified(&binary);
+    assert!(
+        built.is_some() && newest(&root.join("src")).max(modified(&root.join("Cargo.lock"))) <= built,
+        "{} is not there or older than its sources: run `cargo build --release --bin webhook --bin redrive` first.",
+        binary.display(),
+    );
+    binary
+}
+
+fn newest(directory: &Path) -> Option<std::time::SystemTime> {
+    let entries = std::fs::read_dir(directory).ok()?.flatten();
+    entries.map(|entry| if entry.path().is_dir() { newest(&entry.path()) } else { modified(&entry.path()) }).max()?
+}
+
+fn modified(path: &Path) -> Option<std::time::SystemTime> {
+    path.metadata().and_then(|metadata| metadata.modified()).ok()
+}
