@@ -3,12 +3,13 @@
 - AWS::Events::Connection, ApiDestination and Archive. An archive on a bus that does not exist and a destination whose
   connection does not exist fail, so that the stack rolls back.
 - Ref of an AWS::SecretsManager::Secret is its ARN, as in a real account (ministack gives the name).
-- DescribeEventBus takes an ARN as well as a name.
+- DescribeEventBus takes an ARN as well as a name, and a role that allows it on that bus allows it.
 """
 
 import json
 from collections.abc import Callable
 
+from ministack.core import iam_actions
 from ministack.services import eventbridge, secretsmanager
 from ministack.services.cloudformation import provisioners
 
@@ -110,6 +111,17 @@ def describe_event_bus(request: dict) -> tuple:
     return describe_by_name({**request, "Name": name})
 
 
+arn_by_request = iam_actions.extract_resource_arn
+
+
+def extract_resource_arn(service, method, path, headers, body, query_params, region, account_id) -> str:
+    """What a role must allow for DescribeEventBus is the bus (ministack takes its name for a rule's)."""
+    if service == "events" and headers.get("x-amz-target", "").endswith(".DescribeEventBus"):
+        bus = json.loads(body or b"{}").get("Name", "default")
+        return bus if bus.startswith("arn:") else f"arn:aws:events:{region}:{account_id}:event-bus/{bus}"
+    return arn_by_request(service, method, path, headers, body, query_params, region, account_id)
+
+
 class SecretByArn:
     """ministack's own handlers for a secret, with its ARN as the physical id."""
 
@@ -136,6 +148,7 @@ class SecretByArn:
 
 def register_handlers() -> None:
     eventbridge._describe_event_bus = describe_event_bus
+    iam_actions.extract_resource_arn = extract_resource_arn
     provisioners._RESOURCE_HANDLERS.update(
         {
             "AWS::Events::Connection": {
