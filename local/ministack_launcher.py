@@ -1,4 +1,4 @@
-"""Starts ministack with what it lacks (ministack_resources.py, ministack_conditions.py).
+"""Starts ministack with what it lacks: ministack_resources.py, ministack_conditions.py, ministack_transport.py.
 
 Not called by hand: local_aws.py starts it, in a process group of its own and with an environment made for it. The group
 ends itself when the process that started it is gone, however that one ended.
@@ -12,6 +12,7 @@ import time
 from ministack.app import main
 from ministack_conditions import register_conditions
 from ministack_resources import register_handlers
+from ministack_transport import register_transport
 
 
 def end_with_parent(parent: int) -> None:
@@ -24,4 +25,5 @@ if __name__ == "__main__":
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     register_handlers()
     register_conditions()
+    register_transport()
     main()
