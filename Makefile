@@ -8,6 +8,18 @@ SHELL := /bin/bash
 help: ## Show what can be made
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
+.PHONY: demo
+demo: ## Deploy to a local AWS, post a signed webhook, show the event on the bus
+	@local/demo
+
+.PHONY: test
+test: ## Unit tests, properties and end-to-end tests, in a local AWS and under cargo lambda watch
+	@local/test
+
+.PHONY: lint
+lint: ## rustfmt, clippy, licences and crates, cfn-lint, ruff, shellcheck
+	@local/lint
+
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
 	rm -rf target .local .aws-sam build

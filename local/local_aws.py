@@ -10,15 +10,15 @@
 
 `local/setup aws` makes the Python that it needs (.local/venv-aws). What it does:
 
-- LocalAws(auth=True, region="us-east-1", environment={}): a free port, a process group of its own, an environment of its
-  own (the caller's AWS_… and proxy variables do not get in). `environment` is added to it, and is what the deployed
+- LocalAws(auth=True, region="us-east-1", environment={}): a free port, a process group of its own, and an environment
+  of its own (the caller's AWS_… and proxy variables do not get in). `environment` is added to it, and is what the deployed
   functions inherit: {"AWS_ENDPOINT_URL_EVENTBRIDGE": …} points them elsewhere. With `auth`, roles are enforced;
   the client's key `test` is root.
 - The log is `aws.log` (.local/run/local-aws-<port>.log, the newest ten are kept); all else is removed at the end.
 - deploy(stack, template, parameters, code): creates the stack, or updates the one that is there, waits, and returns its
   outputs; a stack that fails raises DeploymentFailed with CloudFormation's own reasons. As `aws cloudformation package`
-  would, it zips each function's binary, puts it into a bucket and names that in `Code`; the rest of the template stays as
-  it stands. `code` maps logical ids to binaries; a function that it does not name gets target/release/<Binary of its
+  would, it zips each function's binary, puts it into a bucket and names that in `Code`; the rest of the template stays
+  as it stands. `code` maps logical ids to binaries; a function that it does not name gets target/release/<Binary of its
   BuildProperties>. A function whose `Code` is not a path is left alone.
 - ministack_launcher.py holds what ministack itself lacks.
 """
@@ -53,6 +53,7 @@ RUN = ROOT / ".local" / "run"
 PYTHON = ROOT / ".local" / "venv-aws" / "bin" / "python"
 CODE_BUCKET = "local-code"
 KEPT_LOGS = 10
+CLIENT_CONFIG = Config(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=30, s3={"addressing_style": "path"})
 
 
 class DeploymentFailed(Exception):
@@ -60,7 +61,7 @@ class DeploymentFailed(Exception):
 
 
 def wait_for(what: str, condition: Callable[[], Any], seconds: float = 20, pause: float = 0.05) -> Any:
-    """The first value of `condition` that counts as true; TimeoutError, which says what was waited for, after `seconds`."""
+    """The first true value of `condition`; after `seconds` a TimeoutError that says what was waited for."""
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -114,9 +115,9 @@ class LocalAws:
         self._stop()
 
     def _process_environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}
+        inherited = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
         return {
-            **kept,
+            **{name: os.environ[name] for name in inherited if name in os.environ},
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
@@ -157,7 +158,7 @@ class LocalAws:
             endpoint_url=self.endpoint,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
-            config=Config(retries={"max_attempts": 0}, connect_timeout=2, read_timeout=30, s3={"addressing_style": "path"}),
+            config=CLIENT_CONFIG,
         )
 
     def function_url_local(self, url: str) -> str:

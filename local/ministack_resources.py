@@ -1,4 +1,4 @@
-"""CloudFormation resource types that ministack lacks, behaving as the real service does, on ministack's own EventBridge.
+"""CloudFormation resource types that ministack lacks, on its own EventBridge, behaving as the real service does.
 
 - AWS::Events::Connection, ApiDestination and Archive. An archive on a bus that does not exist and a destination whose
   connection does not exist fail, so that the stack rolls back.
@@ -8,6 +8,7 @@
 
 import json
 from collections.abc import Callable
+from typing import ClassVar
 
 from ministack.core import iam_actions
 from ministack.services import eventbridge, secretsmanager
@@ -61,13 +62,15 @@ def require_connection(arn: str) -> None:
 def create_destination(logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
     require_connection(properties.get("ConnectionArn", ""))
     name = own_name(properties, stack, logical_id, 64)
-    arn = call(eventbridge._create_api_destination, {"Name": name, **given(properties, *DESTINATION)})["ApiDestinationArn"]
+    request = {"Name": name, **given(properties, *DESTINATION)}
+    arn = call(eventbridge._create_api_destination, request)["ApiDestinationArn"]
     return name, {"Arn": arn, "ArnForPolicy": arn}
 
 
 def update_destination(name: str, _old: dict, properties: dict, _stack: str) -> tuple[str, Attributes]:
     require_connection(properties.get("ConnectionArn", ""))
-    arn = call(eventbridge._update_api_destination, {"Name": name, **given(properties, *DESTINATION)})["ApiDestinationArn"]
+    request = {"Name": name, **given(properties, *DESTINATION)}
+    arn = call(eventbridge._update_api_destination, request)["ApiDestinationArn"]
     return name, {"Arn": arn, "ArnForPolicy": arn}
 
 
@@ -125,7 +128,7 @@ def extract_resource_arn(service, method, path, headers, body, query_params, reg
 class SecretByArn:
     """ministack's own handlers for a secret, with its ARN as the physical id."""
 
-    handlers = dict(provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"])
+    handlers: ClassVar[dict] = dict(provisioners._RESOURCE_HANDLERS["AWS::SecretsManager::Secret"])
 
     @staticmethod
     def name(arn: str) -> str:
