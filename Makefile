@@ -20,6 +20,12 @@ test: ## Unit tests, properties and end-to-end tests, in a local AWS and under c
 lint: ## rustfmt, clippy, licences and crates, cfn-lint, ruff, shellcheck
 	@local/lint
 
+.PHONY: scan
+scan: ## checkov over the templates; each exception stands beside what it excuses, with its reason
+	@local/setup scan
+	@.local/venv-scan/bin/checkov --framework cloudformation --compact --quiet --skip-download \
+		--file $$(git ls-files '*.yaml' | xargs grep -l '^AWSTemplateFormatVersion')
+
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
 	rm -rf target .local .aws-sam build
