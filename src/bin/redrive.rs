@@ -1,0 +1,18 @@
+//! The Lambda function behind the retry queue: kept events → the event bus.
+
+use std::process::ExitCode;
+
+use lambda_runtime::{Runtime, service_fn};
+use momento_eventbridge::aws::Aws;
+use momento_eventbridge::config::{environment, event_bus_name};
+use momento_eventbridge::redrive::Redrive;
+use momento_eventbridge::start;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    start::run(async {
+        let redrive = Redrive::new(&Aws::from_environment(&environment)?, event_bus_name(&environment)?);
+        Runtime::new(service_fn(|event| redrive.handle(event))).run().await
+    })
+    .await
+}

@@ -1,0 +1,115 @@
+//! The time budget: Momento waits 5 s, the answer comes within 4.5 s, whatever hangs.
+//!
+//! ```text
+//! cold start, everything hanging                     warm, everything hanging
+//!   start: secret and bus, side by side    1.00 s
+//!   first request waits for the secret     0.90 s      secret read again       0.90 s
+//!   (no secret: 500 at 1.90 s)                         (no match: 403 at 0.90 s)
+//!   EventBridge, until 1.5 s are left      0.90 s      EventBridge             1.70 s
+//!   SQS, its reserve                       1.50 s      SQS                     1.50 s
+//!                                         ───────                             ───────
+//!                                          4.30 s                              4.10 s
+//! ```
+//!
+//! EventBridge tries 3 times of 0.85 s within its 1.70 s: one hanging connection costs one attempt, and the next one goes
+//! over a new connection. SQS likewise within 1.50 s. A put that takes longer than 0.85 s counts as lost and the
+//! event is queued: it may then arrive twice, which is the price of surviving a dead connection.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// From the request (on a cold start: from the start of the process) to the answer.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(4_300);
+
+/// A TCP connection and its TLS handshake. Alike for all clients, which keeps them in one connection pool.
+pub const CONNECT: Duration = Duration::from_millis(700);
+
+/// What the start waits for the secret and the bus before it serves.
+pub const START: Duration = Duration::from_millis(1_000);
+
+/// One read of the secret, which goes on behind the start and behind requests.
+pub const SECRET_READ: Duration = Duration::from_millis(1_850);
+
+/// What one request waits for a read of the secret.
+pub const SECRET_WAIT: Duration = Duration::from_millis(900);
+
+/// One attempt at EventBridge or SQS.
+pub const ATTEMPT: Duration = Duration::from_millis(850);
+
+/// All attempts at EventBridge together.
+pub const PUT: Duration = Duration::from_millis(1_700);
+
+/// All attempts at SQS together; EventBridge leaves this much of the budget.
+pub const QUEUE: Duration = Duration::from_millis(1_500);
+
+/// The question whether the bus exists.
+pub const DESCRIBE_BUS: Duration = Duration::from_millis(1_000);
+
+/// The waits between attempts; there is one attempt more than there are waits.
+pub const BACKOFF: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(200)];
+
+/// One attempt of `redrive`, which nobody waits for: a bus that is too slow for the handler is not too slow for it.
+pub const REDRIVE_ATTEMPT: Duration = Duration::from_millis(5_000);
+
+/// What `redrive` keeps of its invocation's time to report what failed.
+pub const REDRIVE_RESERVE: Duration = Duration::from_millis(2_000);
+
+/// The moment by which a request has to be answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// For a request that came in now. `waited` is how long it may have waited for the start of the process.
+    pub fn of_request(waited: Duration) -> Self {
+        Self(Instant::now() + ANSWER_WITHIN.saturating_sub(waited))
+    }
+
+    /// This much from now, but never past the deadline.
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self(self.0.min(Instant::now() + limit))
+    }
+
+    /// Earlier by what comes afterwards.
+    pub fn leaving(self, reserve: Duration) -> Self {
+        Self(self.0.checked_sub(reserve).unwrap_or(self.0))
+    }
+
+    /// This much from now.
+    pub fn after(limit: Duration) -> Self {
+        Self(Instant::now() + limit)
+    }
+
+    /// The moment itself.
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLD: Duration = START.saturating_add(SECRET_WAIT);
+
+    #[test]
+    fn everything_hanging_on_a_cold_start_still_leaves_time_for_one_put_and_the_queue() {
+        let left_for_put = ANSWER_WITHIN - COLD - QUEUE;
+        assert!(left_for_put >= ATTEMPT, "{left_for_put:?}");
+    }
+
+    #[test]
+    fn everything_hanging_on_a_warm_start_fits() {
+        assert!(SECRET_WAIT + PUT + QUEUE <= ANSWER_WITHIN);
+    }
+
+    #[test]
+    fn a_secret_that_comes_at_the_end_of_its_read_is_still_waited_for() {
+        assert!(SECRET_READ < COLD);
+    }
+
+    #[test]
+    fn sqs_has_time_for_a_hanging_attempt_and_another_one() {
+        assert!(ATTEMPT + BACKOFF[0] + Duration::from_millis(500) < QUEUE);
+    }
+}

@@ -1,0 +1,200 @@
+//! From mapped to delivered: EventBridge's PutEvents, which answers 200 even where an entry failed.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use tokio::time::{Instant, timeout_at};
+
+use crate::answered::Reason;
+use crate::attempt::{CallError, CallErrorKind, attempts};
+use crate::budget::{self, Deadline};
+
+/// How often a bus that is not there is asked for again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// The event bus that events go to.
+#[derive(Debug)]
+pub struct EventBus {
+    client: Client,
+    name: String,
+    /// When EventBridge last said that the bus does not exist; `None` while nothing speaks against it.
+    missing_since: Mutex<Option<Instant>>,
+}
+
+/// EventBridge's word that it has the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivered {
+    /// EventBridge's id of the event.
+    pub event_id: String,
+}
+
+/// An entry that is not on the bus, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotDelivered {
+    /// The reason in the contract's words.
+    pub reason: Reason,
+    /// The code and message behind it.
+    pub error: CallError,
+}
+
+impl EventBus {
+    /// The bus of this name or ARN.
+    pub fn new(client: Client, name: String) -> Self {
+        Self { client, name, missing_since: Mutex::new(None) }
+    }
+
+    /// The name or ARN that entries carry.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Asks whether the bus exists, which also opens the connection that the first event will use. Only a clear
+    /// *not found* counts: PutEvents to a bus that does not exist succeeds and drops the event.
+    pub async fn ask(&self, deadline: Deadline) {
+        let describe = self.client.describe_event_bus().name(&self.name).send();
+        let missing = match timeout_at(deadline.at_most(budget::DESCRIBE_BUS).instant(), describe).await {
+            Ok(Ok(_)) => false,
+            Ok(Err(error)) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+                true
+            }
+            _ => return,
+        };
+        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = missing.then(Instant::now);
+        if missing {
+            tracing::error!(
+                eventBus = self.name,
+                "The event bus does not exist, so events are kept in the retry queue; create it or correct EVENT_BUS_NAME."
+            );
+        }
+    }
+
+    /// Whether the bus is there; asks again, at most every 5 s, where it was not.
+    pub async fn check(&self, deadline: Deadline) -> Result<(), NotDelivered> {
+        match self.missing_since() {
+            None => return Ok(()),
+            Some(asked) if asked.elapsed() >= ASK_AGAIN_AFTER => self.ask(deadline).await,
+            Some(_) => {}
+        }
+        let error = || CallError::from_code("ResourceNotFoundException", "The event bus does not exist.");
+        self.missing_since().map_or(Ok(()), |_| Err(NotDelivered { reason: Reason::BusNotFound, error: error() }))
+    }
+
+    /// Puts one entry, with further attempts where they are worth it; counts them in `attempts_made`.
+    pub async fn put(
+        &self,
+        entry: PutEventsRequestEntry,
+        deadline: Deadline,
+        attempts_made: &mut u32,
+    ) -> Result<Delivered, NotDelivered> {
+        self.check(deadline).await?;
+        let put = attempts(deadline, attempts_made, || async {
+            let mut results = self.call(vec![entry.clone()]).await?;
+            results.pop().unwrap_or_else(|| Err(not_confirmed()))
+        });
+        Ok(put.await?)
+    }
+
+    /// One PutEvents call: an error for the call as a whole, or a result for each entry in its place.
+    pub async fn call(
+        &self,
+        entries: Vec<PutEventsRequestEntry>,
+    ) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
+        let count = entries.len();
+        let output = self.client.put_events().set_entries(Some(entries)).send().await?;
+        Ok(results(&output, count))
+    }
+
+    fn missing_since(&self) -> Option<Instant> {
+        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl From<CallError> for NotDelivered {
+    fn from(error: CallError) -> Self {
+        let reason = match error.kind {
+            CallErrorKind::TimedOut => Reason::TimedOut,
+            _ if error.is_of_entry => Reason::EntryFailed,
+            _ => Reason::PutFailed,
+        };
+        Self { reason, error }
+    }
+}
+
+/// What became of each entry. One counts as delivered only if EventBridge says so.
+fn results(output: &PutEventsOutput, count: usize) -> Vec<Result<Delivered, CallError>> {
+    let is_failure_unnamed =
+        output.failed_entry_count() > 0 && output.entries().iter().all(|entry| entry.error_code().is_none());
+    let result = |place: usize| {
+        let entry = output.entries().get(place).filter(|_| !is_failure_unnamed).ok_or_else(not_confirmed)?;
+        match (entry.error_code(), entry.event_id()) {
+            (Some(code), _) => {
+                let message = entry.error_message().unwrap_or("EventBridge gave no message.");
+                Err(CallError::from_code(code, message).of_entry())
+            }
+            (None, Some(event_id)) => Ok(Delivered { event_id: event_id.to_owned() }),
+            (None, None) => Err(not_confirmed()),
+        }
+    };
+    (0..count).map(result).collect()
+}
+
+fn not_confirmed() -> CallError {
+    CallError::new(CallErrorKind::Passing, "NotConfirmed", "EventBridge did not confirm the entry.").of_entry()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_eventbridge::types::PutEventsResultEntry;
+
+    fn confirmed(id: &str) -> PutEventsResultEntry {
+        PutEventsResultEntry::builder().event_id(id).build()
+    }
+
+    fn failed(code: &str) -> PutEventsResultEntry {
+        PutEventsResultEntry::builder().error_code(code).error_message("Why.").build()
+    }
+
+    fn output(failed: i32, entries: Vec<PutEventsResultEntry>) -> PutEventsOutput {
+        PutEventsOutput::builder().failed_entry_count(failed).set_entries(Some(entries)).build()
+    }
+
+    fn codes(output: &PutEventsOutput, count: usize) -> Vec<String> {
+        let text = |result: Result<Delivered, CallError>| {
+            result.map_or_else(|error| error.code, |delivered| delivered.event_id)
+        };
+        results(output, count).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn each_entry_has_the_result_in_its_place() {
+        let mixed = output(1, vec![confirmed("a"), failed("ThrottlingException"), confirmed("c")]);
+        assert_eq!(codes(&mixed, 3), ["a", "ThrottlingException", "c"]);
+    }
+
+    #[test]
+    fn what_is_not_confirmed_is_not_delivered() {
+        assert_eq!(codes(&output(0, vec![]), 1), ["NotConfirmed"]);
+        assert_eq!(codes(&output(1, vec![confirmed("a")]), 1), ["NotConfirmed"]);
+        assert_eq!(codes(&output(0, vec![PutEventsResultEntry::builder().build()]), 1), ["NotConfirmed"]);
+        assert_eq!(codes(&output(0, vec![confirmed("a")]), 2), ["a", "NotConfirmed"]);
+    }
+
+    #[test]
+    fn the_code_of_a_failed_entry_decides_whether_it_is_worth_another_attempt() {
+        for (code, worth) in [
+            ("InternalFailure", true),
+            ("InternalException", true),
+            ("ThrottlingException", true),
+            ("AccessDeniedException", false),
+            ("InvalidArgument", false),
+            ("MalformedDetail", false),
+            ("NotAuthorizedForSourceException", false),
+        ] {
+            assert_eq!(CallError::from_code(code, "").is_worth_another_attempt(), worth, "{code}");
+        }
+    }
+}

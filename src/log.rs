@@ -1,0 +1,165 @@
+//! The log: one JSON object a line on stdout, with the names of Lambda's own JSON log format.
+//!
+//! A formatter of one screen in place of tracing-subscriber's, which would make a fifth of the binary. `TRACE` is compiled
+//! out, since libraries print raw events there.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::Targets;
+
+use crate::config::{ConfigError, Lookup};
+
+/// The module path of this crate, as RUST_LOG names it.
+const OWN_TARGET: &str = "momento_eventbridge";
+
+static SETTINGS: OnceLock<Settings> = OnceLock::new();
+
+/// What is logged, and how it looks.
+#[derive(Debug)]
+struct Settings {
+    is_json: bool,
+    levels: Targets,
+}
+
+/// Sets the log up from `AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL` and `RUST_LOG`, the last of which wins.
+pub fn start(lookup: Lookup<'_>) -> Result<(), ConfigError> {
+    let level = lookup("AWS_LAMBDA_LOG_LEVEL")?.and_then(|level| level_named(&level)).unwrap_or(LevelFilter::INFO);
+    let chosen = lookup("RUST_LOG")?.and_then(|directives| directives.parse::<Targets>().ok());
+    let settings = Settings {
+        is_json: lookup("AWS_LAMBDA_LOG_FORMAT")?.is_some_and(|format| format.eq_ignore_ascii_case("JSON")),
+        levels: chosen.unwrap_or_else(|| Targets::new().with_default(level)),
+    };
+    if SETTINGS.set(settings).is_ok() {
+        // Only a second subscriber could be refused, and there is none.
+        let _ = tracing::subscriber::set_global_default(Lines);
+    }
+    Ok(())
+}
+
+/// Whether a record of this level is wanted.
+pub fn is_enabled(level: Level) -> bool {
+    is_target_enabled(OWN_TARGET, level)
+}
+
+/// A record as a line: timestamp, level and message, then the fields.
+pub fn line(level: Level, message: &str, fields: &impl Serialize) -> String {
+    #[derive(Serialize)]
+    struct Line<'a, T> {
+        timestamp: &'a str,
+        level: &'a str,
+        message: &'a str,
+        #[serde(flatten)]
+        fields: &'a T,
+    }
+    let timestamp = DateTime::from(SystemTime::now()).fmt(Format::DateTime).unwrap_or_default();
+    let timestamp = timestamp.as_str();
+    let line = if SETTINGS.get().is_some_and(|settings| settings.is_json) {
+        serde_json::to_string(&Line { timestamp, level: level.as_str(), message, fields }).unwrap_or_default()
+    } else {
+        format!("{timestamp} {level:5} {message} {}", serde_json::to_string(fields).unwrap_or_default())
+    };
+    line + "\n"
+}
+
+/// Writes whole lines at once, so that no two records mix.
+pub fn write(lines: &str) {
+    // A log that nobody takes is no reason to refuse an event.
+    let _ = io::stdout().lock().write_all(lines.as_bytes());
+}
+
+fn level_named(name: &str) -> Option<LevelFilter> {
+    Some(match name.to_ascii_uppercase().as_str() {
+        "TRACE" | "DEBUG" => LevelFilter::DEBUG,
+        "INFO" => LevelFilter::INFO,
+        "WARN" => LevelFilter::WARN,
+        "ERROR" => LevelFilter::ERROR,
+        "FATAL" => LevelFilter::OFF,
+        _ => return None,
+    })
+}
+
+fn is_target_enabled(target: &str, level: Level) -> bool {
+    SETTINGS.get().is_some_and(|settings| settings.levels.would_enable(target, &level))
+}
+
+/// Writes the events of `tracing`, the libraries' among them. Spans are not kept: every record of ours stands for itself.
+struct Lines;
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && is_target_enabled(metadata.target(), *metadata.level())
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let target = event.metadata().target();
+        if !target.starts_with(OWN_TARGET) {
+            fields.map.insert("target".to_owned(), target.into());
+        }
+        write(&line(*event.metadata().level(), &fields.message, &fields.map));
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[derive(Default)]
+struct Fields {
+    message: String,
+    map: Map<String, Value>,
+}
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::String(message)) => self.message = message,
+            (name, value) => {
+                self.map.insert(name.to_owned(), value);
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, value.into());
+    }
+}

@@ -1,0 +1,140 @@
+//! What is recorded of a request: one log record and one line of metrics, written at once.
+//!
+//! No payload, secret or signature, but for the queue message of an event that neither bus nor queue took.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tracing::Level;
+
+use crate::aged::unix_milliseconds;
+use crate::answered::Outcome;
+use crate::kept::QueueMessage;
+use crate::log;
+use crate::mapped::Mapped;
+use crate::metrics::Metrics;
+
+/// The log record of one request. What is not known of it is left out.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestRecord {
+    request_id: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    /// Why the bus did not take the event: a code and a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) error: Option<String>,
+    /// Why the retry queue did not take it either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) queue_error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic_sequence_number: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    detail_type_cut: bool,
+    body_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) event_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    put_milliseconds: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publish_to_bus_milliseconds: Option<f64>,
+    total_milliseconds: f64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) attempts: u32,
+    cold_start: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_message: Option<Box<RawValue>>,
+}
+
+impl RequestRecord {
+    /// The record of a request with a body of this size.
+    pub fn new(request_id: &str, body_bytes: usize, cold_start: bool) -> Self {
+        Self { request_id: request_id.to_owned(), body_bytes, cold_start, ..Self::default() }
+    }
+
+    /// Notes what the event is about.
+    pub fn note_event(&mut self, mapped: &Mapped) {
+        self.cache = Some(mapped.cache.clone());
+        self.topic = Some(mapped.topic.clone());
+        self.topic_sequence_number = mapped.topic_sequence_number;
+        self.detail_type_cut = mapped.is_detail_type_cut();
+    }
+
+    /// Notes that the bus has the event, and how long that took; `publish_timestamp` in Unix milliseconds.
+    pub fn note_delivery(&mut self, event_id: String, put: Duration, publish_timestamp: i64) {
+        self.event_id = Some(event_id);
+        self.put_milliseconds = Some(milliseconds(put));
+        // Momento's clock may be ahead of this one.
+        let since_publish = unix_milliseconds(SystemTime::now()).saturating_sub(publish_timestamp).max(0);
+        self.publish_to_bus_milliseconds = Some(since_publish as f64);
+    }
+
+    /// Notes the message that has to be put back by hand.
+    pub fn note_lost(&mut self, message: &QueueMessage) {
+        self.queue_message = RawValue::from_string(message.text().to_owned()).ok();
+    }
+
+    /// Writes the record and the metrics.
+    pub fn write(mut self, outcome: Outcome, total: Duration, function_name: &str) {
+        self.outcome = outcome.name();
+        self.reason = outcome.reason();
+        self.total_milliseconds = milliseconds(total);
+        let mut lines = String::new();
+        let (level, message) = sentence(outcome);
+        // A record with a queue message is the event's last copy, so it is written whatever the level.
+        if self.queue_message.is_some() || log::is_enabled(level) {
+            lines += &log::line(level, message, &self);
+        }
+        lines += &self.metrics(function_name).line(unix_milliseconds(SystemTime::now()));
+        log::write(&lines);
+    }
+
+    fn metrics<'a>(&self, function_name: &'a str) -> Metrics<'a> {
+        let mut metrics = Metrics::new(function_name);
+        metrics.count(self.outcome, 1);
+        metrics.count("DetailTypeCut", self.detail_type_cut.into());
+        metrics.count("ColdStart", self.cold_start.into());
+        metrics.milliseconds("PutMilliseconds", self.put_milliseconds);
+        metrics.milliseconds("PublishToBusMilliseconds", self.publish_to_bus_milliseconds);
+        metrics
+    }
+}
+
+/// A duration in milliseconds, to the microsecond.
+pub fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+fn sentence(outcome: Outcome) -> (Level, &'static str) {
+    match outcome {
+        Outcome::Delivered => (Level::INFO, "The event is on the bus."),
+        Outcome::Queued(_) => {
+            (Level::WARN, "The bus did not take the event; redrive puts it there from the retry queue.")
+        }
+        Outcome::Forged(_) => (Level::WARN, "The request is refused: no known signing secret made its signature."),
+        Outcome::Stale => (Level::WARN, "The webhook is refused: it was sent too long ago, or this is a replay."),
+        Outcome::Future => {
+            (Level::WARN, "The webhook is refused: it was sent in the future; one of the clocks is wrong.")
+        }
+        Outcome::MethodNotAllowed => (Level::WARN, "The request is refused: a webhook is a POST."),
+        Outcome::PayloadTooLarge => (Level::WARN, "The request is refused: no webhook of Momento's is that large."),
+        Outcome::BothFailed(_) => (
+            Level::ERROR,
+            "Neither the bus nor the retry queue took the event; put it back from the queueMessage of this record.",
+        ),
+        Outcome::SecretUnavailable => (
+            Level::ERROR,
+            "The request cannot be verified, since no signing secret could be read; check the secret and the role.",
+        ),
+    }
+}

@@ -1,0 +1,172 @@
+//! Signing secrets: what a secret may hold, and how it is kept from showing.
+
+use std::fmt;
+
+use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use zeroize::Zeroizing;
+
+/// One webhook's signing secret. Its memory is zeroed when it is dropped and `Debug` shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningSecret(Zeroizing<Vec<u8>>);
+
+/// The secrets that one stored secret holds; at least one, none of them empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SigningSecrets(Vec<SigningSecret>);
+
+/// What makes a stored secret senseless. The messages show nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SenselessSecret {
+    /// A binary secret, or one without a value.
+    NotText,
+    /// An empty string, alone or among others.
+    EmptyString,
+    /// A JSON object or array without a string at its top level.
+    NoString,
+}
+
+impl SigningSecret {
+    /// The secret's bytes, for the computation of a signature.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl SigningSecrets {
+    /// Reads what a secret holds: the bare secret, or a JSON object or array in which every string at the
+    /// top level is a secret. Nothing is trimmed, and nothing but an object or array is unpacked.
+    pub fn parse(text: Zeroizing<String>) -> Result<Self, SenselessSecret> {
+        let strings = match unpacked(&text) {
+            Some(strings) => strings,
+            None => vec![text],
+        };
+        if strings.is_empty() {
+            return Err(SenselessSecret::NoString);
+        }
+        if strings.iter().any(|string| string.is_empty()) {
+            return Err(SenselessSecret::EmptyString);
+        }
+        Ok(Self(strings.iter().map(|string| SigningSecret(Zeroizing::new(string.as_bytes().to_vec()))).collect()))
+    }
+
+    /// Every secret in turn.
+    pub fn iter(&self) -> impl Iterator<Item = &SigningSecret> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Debug for SigningSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SigningSecret(…)")
+    }
+}
+
+impl fmt::Display for SenselessSecret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotText => "it is binary or has no value; store it as text",
+            Self::EmptyString => "it holds an empty string; give every webhook's signing secret in full",
+            Self::NoString => {
+                "it is a JSON object or array without a string at its top level; give the secrets as its strings"
+            }
+        })
+    }
+}
+
+impl std::error::Error for SenselessSecret {}
+
+/// The strings at the top level of a JSON object or array; `None` if the text is neither.
+fn unpacked(text: &str) -> Option<Vec<Zeroizing<String>>> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let strings = json.deserialize_any(TopLevelStrings).ok()?;
+    json.end().ok()?;
+    Some(strings)
+}
+
+struct TopLevelStrings;
+
+impl<'de> Visitor<'de> for TopLevelStrings {
+    type Value = Vec<Zeroizing<String>>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object or an array")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut strings = Vec::new();
+        while let Some((_, element)) = map.next_entry::<IgnoredAny, Element>()? {
+            strings.extend(element.0);
+        }
+        Ok(strings)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut strings = Vec::new();
+        while let Some(element) = seq.next_element::<Element>()? {
+            strings.extend(element.0);
+        }
+        Ok(strings)
+    }
+}
+
+/// A value of an object or array: its text if it is a string, nothing otherwise.
+struct Element(Option<Zeroizing<String>>);
+
+impl<'de> serde::Deserialize<'de> for Element {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&serde_json::value::RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok().map(Zeroizing::new)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Vec<String>, SenselessSecret> {
+        let secrets = SigningSecrets::parse(Zeroizing::new(text.to_owned()))?;
+        Ok(secrets.iter().map(|secret| String::from_utf8(secret.bytes().to_vec()).unwrap()).collect())
+    }
+
+    #[test]
+    fn a_bare_secret_is_taken_as_it_is_untrimmed() {
+        for bare in ["whsec-local", " spaced \n", "\"quoted\"", "12", "null", "true", "{not json", "[1,", "{} x"] {
+            assert_eq!(parse(bare).unwrap(), [bare]);
+        }
+    }
+
+    #[test]
+    fn the_form_of_momentos_first_handler_holds_one_secret() {
+        assert_eq!(parse(r#"{"momentoSecret":"abc"}"#).unwrap(), ["abc"]);
+    }
+
+    #[test]
+    fn every_string_at_the_top_level_of_an_object_is_a_secret() {
+        let object = r#" {"orders":"a","bills":"b\u00fc","since":2024,"nested":{"no":"c"},"list":["d"],"orders":"e"} "#;
+        assert_eq!(parse(object).unwrap(), ["a", "bü", "e"]);
+    }
+
+    #[test]
+    fn every_string_at_the_top_level_of_an_array_is_a_secret() {
+        assert_eq!(parse(r#"["a", 1, null, ["c"], "b"]"#).unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn an_object_or_array_without_a_string_is_senseless() {
+        for text in ["{}", "[]", r#"{"a":1}"#, r#"[["a"]]"#] {
+            assert_eq!(parse(text), Err(SenselessSecret::NoString), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_string_alone_or_among_others_is_senseless() {
+        for text in ["", r#"{"a":""}"#, r#"["a",""]"#] {
+            assert_eq!(parse(text), Err(SenselessSecret::EmptyString), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_nothing_of_a_secret() {
+        let secrets = SigningSecrets::parse(Zeroizing::new("whsec-local".to_owned())).unwrap();
+        assert_eq!(format!("{secrets:?}"), "SigningSecrets([SigningSecret(…)])");
+    }
+}

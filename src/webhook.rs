@@ -1,0 +1,191 @@
+//! The way of one webhook: request → verified → mapped → delivered or kept → answered.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::{Context, LambdaEvent};
+use tokio::time::Instant;
+
+use crate::aged::{check_age, unix_milliseconds};
+use crate::answered::{Answer, Forgery, Outcome, Reason};
+use crate::attempt::CallError;
+use crate::aws::Aws;
+use crate::budget::{self, Deadline};
+use crate::config::{SecretSource, WebhookConfig};
+use crate::delivered::EventBus;
+use crate::kept::{QueueMessage, RetryQueue};
+use crate::mapped::Mapped;
+use crate::recorded::RequestRecord;
+use crate::request::{FunctionUrlEvent, Refused, Signed};
+use crate::secret_store::{KnownSecrets, SecretStore, StoredSecrets};
+use crate::verified::Verified;
+
+/// The first request counts its time from the start of the process if that is no longer ago than this; otherwise the
+/// environment was made before there was a request, and nobody waited.
+const COLD_START: Duration = budget::START.saturating_mul(2);
+
+/// Everything that lives as long as the process.
+#[derive(Debug)]
+pub struct Webhook {
+    secrets: SecretStore,
+    bus: EventBus,
+    retry_queue: Option<RetryQueue>,
+    max_event_age: Duration,
+    process_start: Instant,
+    is_cold: AtomicBool,
+}
+
+/// What is known of a request apart from its body.
+struct Received<'a> {
+    /// In milliseconds since the Unix epoch, taken before any waiting.
+    at: i64,
+    deadline: Deadline,
+    context: &'a Context,
+}
+
+impl Webhook {
+    /// Starts reading the secret and asks for the bus, side by side, and waits for both for a second at most.
+    pub async fn start(config: WebhookConfig, aws: &Aws, process_start: Instant) -> Self {
+        let secrets = match config.secret {
+            SecretSource::Given(secrets) => SecretStore::Given(Arc::new(KnownSecrets::only(secrets))),
+            SecretSource::Stored(id) => {
+                SecretStore::Stored(StoredSecrets::new(aws.secrets_manager(), id, config.previous_secret))
+            }
+        };
+        let retry_queue = config.retry_queue_url.map(|url| RetryQueue::new(aws.sqs(), url));
+        if retry_queue.is_none() {
+            tracing::warn!(
+                "RETRY_QUEUE_URL is not set, so an event that the bus does not take is only in the log; set it."
+            );
+        }
+        let webhook = Self {
+            secrets,
+            bus: EventBus::new(aws.event_bridge(budget::ATTEMPT), config.event_bus_name),
+            retry_queue,
+            max_event_age: config.max_event_age,
+            process_start,
+            is_cold: AtomicBool::new(true),
+        };
+        let deadline = Deadline::after(budget::START);
+        let secret = async {
+            if let Some(mut reading) = webhook.secrets.read_again() {
+                reading.has_news(deadline).await;
+            }
+        };
+        tokio::join!(secret, webhook.bus.ask(deadline));
+        webhook
+    }
+
+    /// Answers one invocation, and records what became of it.
+    pub async fn handle(&self, event: LambdaEvent<FunctionUrlEvent>) -> Result<Answer, Infallible> {
+        let (began, now) = (Instant::now(), SystemTime::now());
+        let LambdaEvent { payload, context, .. } = event;
+        let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
+        let received = Received { at: unix_milliseconds(now), deadline: self.deadline(is_cold), context: &context };
+        let mut record = RequestRecord::new(&context.request_id, payload.body_bytes(), is_cold);
+        let outcome = self.outcome(payload, &received, &mut record).await.unwrap_or_else(|refused| refused);
+        record.write(outcome, began.elapsed(), &context.env_config.function_name);
+        Ok(outcome.answer())
+    }
+
+    async fn outcome(
+        &self,
+        event: FunctionUrlEvent,
+        received: &Received<'_>,
+        record: &mut RequestRecord,
+    ) -> Result<Outcome, Outcome> {
+        let signed = event.into_signed()?;
+        let verified = self.verify(signed, received).await?;
+        let mapped = match Mapped::from_verified(verified) {
+            Ok(mapped) => mapped,
+            Err(unmappable) => {
+                let error = CallError::from_code(unmappable.why.code(), &unmappable.why.to_string());
+                return Ok(self.keep(&unmappable.verified, Reason::Unmappable, &error, received, record).await);
+            }
+        };
+        record.note_event(&mapped);
+        check_age(mapped.publish_timestamp, received.at, self.max_event_age)?;
+        Ok(self.deliver(mapped, received, record).await)
+    }
+
+    /// Judges the signature, and once more whenever a read of the secret brings something new.
+    async fn verify(&self, mut signed: Signed, received: &Received<'_>) -> Result<Verified, Outcome> {
+        let deadline = received.deadline.at_most(budget::SECRET_WAIT);
+        let mut reading = None;
+        loop {
+            let known = self.secrets.known();
+            if let Some(known) = &known {
+                match signed.verify(known.accepted_at(received.at)) {
+                    Ok(verified) => return Ok(verified),
+                    Err(unverified) => signed = unverified,
+                }
+            }
+            if reading.is_none() {
+                reading = self.secrets.read_again();
+            }
+            let has_news = match &mut reading {
+                Some(reading) => reading.has_news(deadline).await,
+                None => false,
+            };
+            if !has_news {
+                let mismatch = Outcome::Forged(Forgery::SignatureMismatch);
+                return Err(known.map_or(Outcome::SecretUnavailable, |_| mismatch));
+            }
+        }
+    }
+
+    async fn deliver(&self, mapped: Mapped, received: &Received<'_>, record: &mut RequestRecord) -> Outcome {
+        let began = Instant::now();
+        let entry = mapped.entry(self.bus.name(), received.context.xray_trace_id.as_deref());
+        let deadline = received.deadline.leaving(budget::QUEUE).at_most(budget::PUT);
+        match self.bus.put(entry, deadline, &mut record.attempts).await {
+            Ok(delivered) => {
+                record.note_delivery(delivered.event_id, began.elapsed(), mapped.publish_timestamp);
+                Outcome::Delivered
+            }
+            Err(failure) => self.keep(&mapped.into_verified(), failure.reason, &failure.error, received, record).await,
+        }
+    }
+
+    async fn keep(
+        &self,
+        verified: &Verified,
+        reason: Reason,
+        error: &CallError,
+        received: &Received<'_>,
+        record: &mut RequestRecord,
+    ) -> Outcome {
+        let error = error.to_string();
+        let message = QueueMessage::new(verified, reason, &error, received.at, &received.context.request_id);
+        record.error = Some(error);
+        let kept = match &self.retry_queue {
+            Some(retry_queue) => retry_queue.keep(&message, received.deadline.at_most(budget::QUEUE)).await,
+            None => Err(CallError::from_code("NoRetryQueue", "RETRY_QUEUE_URL is not set.")),
+        };
+        match kept {
+            Ok(()) => Outcome::Queued(reason),
+            Err(error) => {
+                record.queue_error = Some(error.to_string());
+                record.note_lost(&message);
+                Outcome::BothFailed(reason)
+            }
+        }
+    }
+
+    fn deadline(&self, is_cold: bool) -> Deadline {
+        let age = self.process_start.elapsed();
+        Deadline::of_request(if is_cold && age <= COLD_START { age } else { Duration::ZERO })
+    }
+}
+
+impl From<Refused> for Outcome {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::MethodNotAllowed => Self::MethodNotAllowed,
+            Refused::PayloadTooLarge => Self::PayloadTooLarge,
+            Refused::Forged(forgery) => Self::Forged(forgery),
+        }
+    }
+}
