@@ -2,6 +2,7 @@
 
 - AWS::Events::Connection, ApiDestination and Archive. An archive on a bus that does not exist and a destination whose
   connection does not exist fail, so that the stack rolls back.
+- AWS::Events::Rule, ministack's own, fails on a bus that does not exist and for a pattern that EventBridge refuses.
 - Ref of an AWS::SecretsManager::Secret is its ARN, as in a real account (ministack gives the name).
 - DescribeEventBus takes an ARN as well as a name, and a role that allows it on that bus allows it.
 """
@@ -103,6 +104,20 @@ def delete_archive(name: str, _properties: dict) -> None:
     call(eventbridge._delete_archive, {"ArchiveName": name})
 
 
+rule_handlers = dict(provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"])
+
+
+def create_rule(logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
+    eventbridge._ensure_default_bus()
+    bus = provisioners._eb_rule_bus_name(properties)
+    call(describe_event_bus, {"Name": bus})
+    name = own_name(properties, stack, logical_id, 64)
+    pattern = {"EventPattern": json.dumps(properties["EventPattern"])} if "EventPattern" in properties else {}
+    rule = {"Name": name, "EventBusName": bus, **pattern, **given(properties, "ScheduleExpression", "State")}
+    call(eventbridge._put_rule, rule)
+    return rule_handlers["create"](logical_id, {**properties, "Name": name}, stack)
+
+
 describe_by_name = eventbridge._describe_event_bus
 
 
@@ -165,6 +180,7 @@ def register_handlers() -> None:
                 "delete": delete_destination,
             },
             "AWS::Events::Archive": {"create": create_archive, "update": update_archive, "delete": delete_archive},
+            "AWS::Events::Rule": {**rule_handlers, "create": create_rule},
             "AWS::SecretsManager::Secret": {
                 **SecretByArn.handlers,
                 "create": SecretByArn.create,
