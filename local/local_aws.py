@@ -11,8 +11,8 @@
 `local/setup aws` makes the Python that it needs (.local/venv-aws). What it does:
 
 - LocalAws(auth=True, region="us-east-1", environment={}): a free port, a process group of its own, and an environment
-  of its own (the caller's AWS_… and proxy variables do not get in). `environment` is added to it, and is what the deployed
-  functions inherit: {"AWS_ENDPOINT_URL_EVENTBRIDGE": …} points them elsewhere. With `auth`, roles are enforced;
+  of its own (the caller's AWS_… and proxy variables do not get in). `environment` is added to it, and the deployed
+  functions inherit it: {"AWS_ENDPOINT_URL_EVENTBRIDGE": …} points them elsewhere. With `auth`, roles are enforced;
   the client's key `test` is root.
 - The log is `aws.log` (.local/run/local-aws-<port>.log, the newest ten are kept); all else is removed at the end.
 - deploy(stack, template, parameters, code): creates the stack, or updates the one that is there, waits, and returns its

@@ -1,0 +1,47 @@
+"""What the tests share.
+
+- `aws`: one local AWS for the whole run (local/local_aws.py). A test deploys stacks with names of its own, on a bus of
+  its own, and deletes them. Its functions reach EventBridge through `gate`.
+- `gate`: sees every entry that a function puts, byte for byte, and can refuse (event_bridge_gate.py).
+- `make_bus`: makes an event bus with a watch on it (local/bus_watch.py), for as long as the module runs.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from bus_watch import BusWatch
+from event_bridge_gate import EventBridgeGate
+from local_aws import LocalAws
+
+ARCHITECTURE = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"
+
+
+@pytest.fixture(scope="session")
+def gate() -> Iterator[EventBridgeGate]:
+    gate = EventBridgeGate()
+    yield gate
+    gate.close()
+
+
+@pytest.fixture(scope="session")
+def aws(gate: EventBridgeGate) -> Iterator[LocalAws]:
+    with LocalAws(environment={"AWS_ENDPOINT_URL_EVENTBRIDGE": gate.url}) as aws:
+        gate.target = aws.endpoint
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def make_bus(aws: LocalAws) -> Iterator[Callable[[str], BusWatch]]:
+    with ExitStack() as stack:
+
+        def make(name: str) -> BusWatch:
+            events = aws.client("events")
+            events.create_event_bus(Name=name)
+            stack.callback(events.delete_event_bus, Name=name)
+            return stack.enter_context(BusWatch(aws, name))
+
+        yield make

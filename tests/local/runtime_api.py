@@ -1,0 +1,112 @@
+"""Lambda's runtime API, as far as a function needs it: hands events straight to a binary and takes its answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import threading
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import IO
+
+from local_aws import wait_for
+
+PREFIX = "/2018-06-01/runtime/"
+
+
+class RuntimeApi:
+    """Runs `binary` with `environment` alone, until close(). Its log goes to `log`."""
+
+    def __init__(self, binary: Path, environment: dict[str, str], log: IO[bytes]):
+        self._events: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
+        self._answers: dict[str, queue.Queue[tuple[str, bytes]]] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._process = subprocess.Popen(
+            [binary],
+            env={
+                "PATH": os.environ["PATH"],
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_address[1]}",
+                "AWS_LAMBDA_FUNCTION_NAME": binary.name,
+                "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def invoke(self, event: dict, trace: str = "", seconds: float = 20) -> dict:
+        """The function's answer to the event; RuntimeError where it reported an error instead."""
+        request_id = str(uuid.uuid4())
+        answers = self._answers[request_id] = queue.Queue(1)
+        self._events.put((request_id, trace, json.dumps(event).encode()))
+
+        def answered() -> bool:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"The function ended with exit code {self._process.returncode}.")
+            return not answers.empty()
+
+        wait_for("the function's answer", answered, seconds, pause=0.001)
+        kind, body = answers.get()
+        if kind != "response":
+            raise RuntimeError(f"The function reported an error: {body.decode(errors='replace')}")
+        return json.loads(body)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                request_id, trace, event = api._events.get()
+                self.send_response(200)
+                self.send_header("Lambda-Runtime-Aws-Request-Id", request_id)
+                self.send_header("Lambda-Runtime-Deadline-Ms", "9999999999999")
+                self.send_header(
+                    "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:x"
+                )
+                if trace:
+                    self.send_header("Lambda-Runtime-Trace-Id", trace)
+                self._end(event)
+
+            def do_POST(self) -> None:
+                body = self._body()
+                request_id, _, kind = self.path.removeprefix(f"{PREFIX}invocation/").partition("/")
+                if request_id in api._answers:
+                    api._answers.pop(request_id).put((kind, body))
+                self.send_response(202)
+                self._end(b"{}")
+
+            def _body(self) -> bytes:
+                if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                parts = []
+                while size := int(self.rfile.readline(), 16):
+                    parts.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(parts)
+
+            def _end(self, content: bytes) -> None:
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
