@@ -1,0 +1,83 @@
+"""The three calls of AWS that the functions make, answered over TLS, and the entries that arrived."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import subprocess
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+
+class FakeAws:
+    """Answers at `url` until close(); `roots` is the file with the authority that signed its certificate."""
+
+    def __init__(self, folder: Path, secret: str):
+        self.entries: list[dict] = []
+        self.roots = folder / "roots.pem"
+        self._secret = secret
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self._certificate(folder))
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"https://localhost:{self._server.server_address[1]}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _certificate(self, folder: Path) -> tuple[Path, Path]:
+        # An authority and a certificate of its own for the server: rustls refuses one that is both.
+        key, certificate, authority_key = folder / "server.key", folder / "server.pem", folder / "roots.key"
+        elliptic = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        request = ["openssl", "req", "-x509", *elliptic]
+        for command in (
+            [*request, "-subj", "/CN=test authority", "-keyout", authority_key, "-out", self.roots],
+            [
+                *request,
+                *("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+                *("-addext", "basicConstraints=critical,CA:FALSE", "-CA", self.roots, "-CAkey", authority_key),
+                *("-keyout", key, "-out", certificate),
+            ],
+        ):
+            subprocess.run(command, check=True, capture_output=True)
+        return certificate, key
+
+    def _answer(self, target: str, request: dict) -> tuple[int, dict]:
+        match target.rpartition(".")[2]:
+            case "GetSecretValue" if request.get("VersionStage") in (None, "AWSCURRENT"):
+                return 200, {"SecretString": self._secret, "CreatedDate": time.time() - 7 * 86_400}
+            case "GetSecretValue":
+                return 400, {"__type": "ResourceNotFoundException"}
+            case "DescribeEventBus":
+                return 200, {"Name": request["Name"]}
+            case "PutEvents":
+                self.entries += request["Entries"]
+                return 200, {"FailedEntryCount": 0, "Entries": [{"EventId": "1"} for _ in request["Entries"]]}
+            case _:
+                return 400, {"__type": "UnknownOperationException"}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        fake = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                status, answer = fake._answer(self.headers["X-Amz-Target"], request)
+                content = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
