@@ -141,11 +141,19 @@ def test_a_late_event_still_has_time_after_momento_hung_up():
 
 
 @pytest.mark.parametrize("name", of_type("AWS::Lambda::Function"))
-def test_a_function_logs_json_at_the_level_that_was_asked_for_to_a_group_that_forgets(name: str):
-    logging = Resolver(**SECRET, LogLevel="WARN", LogDays=7).properties(name)["LoggingConfig"]
-    assert (logging["LogFormat"], logging["ApplicationLogLevel"]) == ("JSON", "WARN")
+def test_a_function_logs_json_to_a_group_that_forgets(name: str):
+    logging = Resolver(**SECRET).properties(name)["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
     group = logging["LogGroup"].strip("<>")
     assert Resolver(**SECRET, LogDays=7).properties(group)["RetentionInDays"] == "7"
+
+
+@pytest.mark.parametrize("name", of_type("AWS::Lambda::Function"))
+def test_the_log_level_is_kept_by_the_function_and_never_costs_the_metrics(name: str):
+    # Lambda's own filter takes a line without a level, as those of the metrics are, for INFO.
+    function = Resolver(**SECRET, LogLevel="ERROR").properties(name)
+    assert function["Environment"]["Variables"]["RUST_LOG"] == "ERROR"
+    assert function["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG"
 
 
 def test_the_functions_get_the_settings_that_they_read():
@@ -156,8 +164,12 @@ def test_the_functions_get_the_settings_that_they_read():
         "RETRY_QUEUE_URL": "<RetryQueue>",
         "MAX_EVENT_AGE_SECONDS": "90",
         "PREVIOUS_SECRET_SECONDS": "0",
+        "RUST_LOG": "INFO",
     }
-    assert resolver.properties("RedriveFunction")["Environment"]["Variables"] == {"EVENT_BUS_NAME": "momento"}
+    assert resolver.properties("RedriveFunction")["Environment"]["Variables"] == {
+        "EVENT_BUS_NAME": "momento",
+        "RUST_LOG": "INFO",
+    }
 
 
 # ---- The bus
