@@ -219,7 +219,7 @@ fn refuse_call(entries: &[Value]) -> Result<(), (u16, &'static str, String)> {
     if entries.iter().map(size).sum::<usize>() >= 1024 * 1024 {
         return refuse("Total size of the entries in the request is over the limit.");
     }
-    if entries.iter().any(|entry| entry["DetailType"].as_str().is_none_or(|text| text.encode_utf16().count() > 128)) {
+    if entries.iter().any(|entry| entry["DetailType"].as_str().is_none_or(|text| text.chars().count() > 128)) {
         return refuse("DetailType must be at most 128 characters.");
     }
     Ok(())

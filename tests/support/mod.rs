@@ -5,11 +5,12 @@
 //! - `runtime_api`: the Lambda runtime API that hands out events and times the answers
 //! - `fake_aws`: EventBridge, SQS and Secrets Manager, each on its own socket, failing as told by `fault`
 //! - `signed`: webhooks as Momento signs them, as events of a Function URL
-//! - `server`, `tls`: the HTTP server under the fakes, and its certificate
+//! - `server`, `distance`, `tls`: the HTTP server under the fakes, how far it is away, and its certificate
 
 // Each test file uses its own part of this module.
 #![allow(dead_code)]
 
+pub mod distance;
 pub mod fake_aws;
 pub mod fault;
 pub mod process;

@@ -17,6 +17,9 @@ const PREFIX: &str = "/2018-06-01/runtime/";
 /// The trace header of every invocation.
 pub const TRACE: &str = "Root=1-66e540f8-0000000000000000000000aa;Parent=00000000000000bb;Sampled=1";
 
+/// What an invocation may take, unless a test says otherwise.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
 pub struct RuntimeApi {
     server: Server,
     events: mpsc::UnboundedSender<Invocation>,
@@ -65,10 +68,16 @@ struct State {
     running: Mutex<HashMap<String, Running>>,
     asked: watch::Sender<Option<Instant>>,
     number: AtomicU64,
+    timeout: Duration,
 }
 
 impl RuntimeApi {
     pub async fn start() -> Self {
+        Self::with_timeout(TIMEOUT).await
+    }
+
+    /// Each invocation has this much time until its deadline. Nothing ends a process that misses it.
+    pub async fn with_timeout(timeout: Duration) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
         let (asking, asked) = watch::channel(None);
         let state = Arc::new(State {
@@ -76,6 +85,7 @@ impl RuntimeApi {
             running: Mutex::default(),
             asked: asking,
             number: AtomicU64::new(1),
+            timeout,
         });
         let server = Server::start(Options::default(), move |request| serve(state.clone(), request)).await;
         Self { server, events, asked }
@@ -125,7 +135,7 @@ async fn next(state: &State) -> Reply {
     let response = hyper::Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &id)
-        .header("lambda-runtime-deadline-ms", (signed::now() + 30_000).to_string())
+        .header("lambda-runtime-deadline-ms", (signed::now() + state.timeout.as_millis() as i64).to_string())
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:webhook")
         .header("lambda-runtime-trace-id", TRACE)
         .body(invocation.event.into())

@@ -5,10 +5,8 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full};
@@ -17,10 +15,12 @@ use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use socket2::{Domain, SockRef, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
+
+use super::distance::{Distant, sleep_precisely};
 
 pub type Response = hyper::Response<Full<Bytes>>;
 
@@ -141,7 +141,7 @@ impl Server {
             accepting.abort();
             let _ = accepting.await;
         }
-        self.close();
+        self.break_connections();
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.set_reuse_address(true).expect("SO_REUSEADDR");
         // The port is free as soon as the aborted tasks have dropped their sockets.
@@ -151,7 +151,8 @@ impl Server {
         self._listener = Some(socket);
     }
 
-    fn close(&self) {
+    /// Closes every open connection; new ones are still taken.
+    pub fn break_connections(&self) {
         for connection in self.connections.lock().unwrap().drain() {
             connection.1.abort();
         }
@@ -163,7 +164,7 @@ impl Drop for Server {
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
         }
-        self.close();
+        self.break_connections();
     }
 }
 
@@ -174,7 +175,7 @@ where
 {
     let _ = stream.set_nodelay(true);
     let stream = Distant::new(stream, options.round_trip);
-    let Ok(reset) = ResetHandle::of(&stream.inner) else { return };
+    let Ok(reset) = ResetHandle::of(stream.socket()) else { return };
     if !options.round_trip.is_zero() {
         let _ = sleep_precisely(options.round_trip).await;
     }
@@ -240,57 +241,5 @@ impl ResetHandle {
     /// Turns the coming close into a reset.
     fn arm(self) -> io::Result<()> {
         SockRef::from(&self.0).set_linger(Some(Duration::ZERO))
-    }
-}
-
-/// A stream whose other end is one round trip away: the first read after each write waits for it.
-struct Distant {
-    inner: TcpStream,
-    round_trip: Duration,
-    waited: bool,
-    waiting: Option<JoinHandle<()>>,
-}
-
-/// tokio's timers count whole milliseconds, which is coarse beside a round trip of a few.
-fn sleep_precisely(time: Duration) -> JoinHandle<()> {
-    tokio::task::spawn_blocking(move || std::thread::sleep(time))
-}
-
-impl Distant {
-    fn new(inner: TcpStream, round_trip: Duration) -> Self {
-        Self { inner, round_trip, waited: round_trip.is_zero(), waiting: None }
-    }
-}
-
-impl AsyncRead for Distant {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if !self.waited {
-            if self.waiting.is_none() {
-                // Readiness alone may be stale; a byte to peek at is not.
-                ready!(self.inner.poll_peek(cx, &mut ReadBuf::new(&mut [0])))?;
-                self.waiting = Some(sleep_precisely(self.round_trip));
-            }
-            if let Some(waiting) = self.waiting.as_mut() {
-                let _ = ready!(Pin::new(waiting).poll(cx));
-            }
-            self.waiting = None;
-            self.waited = true;
-        }
-        Pin::new(&mut self.inner).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Distant {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.waited = self.round_trip.is_zero();
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

@@ -70,6 +70,7 @@ impl Stage {
             ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{function}")),
             ("AWS_LAMBDA_LOG_STREAM_NAME", "2024/09/14/[$LATEST]0".to_owned()),
             ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+            ("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned()),
             ("AWS_REGION", "us-east-1".to_owned()),
             ("AWS_ACCESS_KEY_ID", "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
@@ -86,13 +87,19 @@ impl Stage {
         if let Some(authority) = &self.authority {
             environment.insert("AWS_CA_BUNDLE".into(), authority.pem().display().to_string());
         }
+        if function == "redrive" {
+            environment.retain(|name, _| !["SIGNING_SECRET_ID", "RETRY_QUEUE_URL"].contains(&name.as_str()));
+        }
         environment.extend(self.overrides.clone());
         environment
     }
 
     /// Starts a binary (`webhook` or `redrive`); its first event may be sent at once.
     pub async fn start(&self, binary: &str) -> Running {
-        let runtime = RuntimeApi::start().await;
+        self.start_with(binary, RuntimeApi::start().await)
+    }
+
+    pub fn start_with(&self, binary: &str, runtime: RuntimeApi) -> Running {
         let process = Process::start(binary, &self.environment(binary, &runtime));
         Running { process, runtime }
     }
