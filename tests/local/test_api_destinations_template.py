@@ -1,4 +1,4 @@
-"""What api-destinations.yaml says, where the local AWS does not act on it: retries, dead letters, policies, the alarm."""
+"""What api-destinations.yaml says, where the local AWS does not act on it: retries, dead letters, policies, alarm."""
 
 from __future__ import annotations
 
