@@ -16,6 +16,11 @@ demo: ## Deploy to a local AWS, post a signed webhook, show the event on the bus
 test: ## Unit tests, properties and end-to-end tests, in a local AWS and under cargo lambda watch
 	@local/test
 
+.PHONY: watch
+watch: ## Work on the handler: cargo lambda watch over a local AWS, each event shown as it comes
+	@local/setup aws build
+	@.local/venv-aws/bin/python local/watch.py
+
 .PHONY: lint
 lint: ## rustfmt, clippy, licences and crates, cfn-lint, ruff, shellcheck
 	@local/lint
@@ -25,6 +30,14 @@ scan: ## checkov over the templates; each exception stands beside what it excuse
 	@local/setup scan
 	@.local/venv-scan/bin/checkov --framework cloudformation --compact --quiet --skip-download \
 		--file $$(git ls-files '*.yaml' | xargs grep -l '^AWSTemplateFormatVersion')
+
+.PHONY: binaries
+binaries:
+	@cargo build --release --quiet --bin webhook --bin redrive
+
+.PHONY: faults-docs
+faults-docs: binaries ## Measure what becomes of an event when AWS fails, and write it to docs/faults.md
+	@UPDATE_DOCS=1 cargo test --quiet --test faults
 
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)

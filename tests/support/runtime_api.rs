@@ -98,8 +98,9 @@ impl RuntimeApi {
 
     /// When the process first asked for an event, that is, when its init was over. Waits for it.
     pub async fn ready(&self) -> Instant {
-        let asked = self.asked.clone().wait_for(Option::is_some).await.expect("the runtime API").unwrap();
-        asked
+        let mut asked = self.asked.clone();
+        let ready = *asked.wait_for(Option::is_some).await.expect("the runtime API");
+        ready.expect("a time")
     }
 
     /// Hands out an event as soon as the process asks, and waits for the answer.

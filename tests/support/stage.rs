@@ -85,7 +85,9 @@ impl Stage {
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         if let Some(authority) = &self.authority {
-            environment.insert("AWS_CA_BUNDLE".into(), authority.pem().display().to_string());
+            for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+                environment.insert(name.into(), authority.pem().display().to_string());
+            }
         }
         if function == "redrive" {
             environment.retain(|name, _| !["SIGNING_SECRET_ID", "RETRY_QUEUE_URL"].contains(&name.as_str()));

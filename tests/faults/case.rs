@@ -1,0 +1,143 @@
+//! One case of the matrix: what fails, and what has to come of it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::checks::{self, Expected};
+use crate::support::fake_aws::{Endpoint, EventBridge, SecretsManager, Service, Sqs};
+use crate::support::fault::{Fault, always, first};
+use crate::support::signed;
+use crate::support::stage::{BUS, Stage};
+use crate::table::{Row, Start};
+
+/// Momento gives up after 5 s; the rest is for the network between it and the function.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+
+pub struct Case {
+    /// A sentence; the name of the test and the first cell of its row.
+    pub name: &'static str,
+    pub run: Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Row>>> + Send>,
+}
+
+impl Case {
+    pub fn new<F: Future<Output = Row> + 'static>(
+        name: &'static str,
+        run: impl FnOnce() -> F + Send + 'static,
+    ) -> Self {
+        Self { name, run: Box::new(|| Box::pin(run())) }
+    }
+}
+
+#[derive(Clone, Copy)]
+pub enum Target {
+    EventBridge,
+    Sqs,
+    SecretsManager,
+}
+
+/// How one of the services fails.
+#[derive(Clone)]
+pub enum Failure {
+    /// The first calls of this operation.
+    First(usize, &'static str, Fault),
+    /// All calls of this operation.
+    Always(&'static str, Fault),
+    /// Connections are refused; those that are open break.
+    Refused,
+    /// A connection never comes about.
+    Unreachable,
+    /// Open connections break, new ones work.
+    ConnectionsBroken,
+}
+
+pub type Failures = Vec<(Target, Failure)>;
+
+pub fn puts(failure: Fault) -> (Target, Failure) {
+    (Target::EventBridge, Failure::Always("PutEvents", failure))
+}
+
+pub fn first_put(failure: Fault) -> (Target, Failure) {
+    (Target::EventBridge, Failure::First(1, "PutEvents", failure))
+}
+
+pub fn describes(failure: Fault) -> (Target, Failure) {
+    (Target::EventBridge, Failure::Always("DescribeEventBus", failure))
+}
+
+pub fn sends(failure: Fault) -> (Target, Failure) {
+    (Target::Sqs, Failure::Always("SendMessage", failure))
+}
+
+pub fn first_send(failure: Fault) -> (Target, Failure) {
+    (Target::Sqs, Failure::First(1, "SendMessage", failure))
+}
+
+pub fn reads(failure: Fault) -> (Target, Failure) {
+    (Target::SecretsManager, Failure::Always("GetSecretValue", failure))
+}
+
+pub fn first_read(failure: Fault) -> (Target, Failure) {
+    (Target::SecretsManager, Failure::First(1, "GetSecretValue", failure))
+}
+
+/// A fresh process for which everything fails from the start and the event is already waiting.
+pub fn cold(name: &'static str, failures: Failures, expected: Expected) -> Case {
+    Case::new(name, move || async move {
+        let mut stage = Stage::new().await;
+        fail(&mut stage, failures).await;
+        on_stage(name, &stage, Start::Cold, expected).await
+    })
+}
+
+/// The same, with everything in place but what this changes.
+pub fn cold_with(
+    name: &'static str,
+    change: impl FnOnce(&mut Stage) + Send + 'static,
+    failures: Failures,
+    expected: Expected,
+) -> Case {
+    Case::new(name, move || async move {
+        let mut stage = Stage::new().await;
+        change(&mut stage);
+        fail(&mut stage, failures).await;
+        on_stage(name, &stage, Start::Cold, expected).await
+    })
+}
+
+/// A fresh process that has served one good event before things fail.
+pub fn warm(name: &'static str, failures: Failures, expected: Expected) -> Case {
+    Case::new(name, move || async move {
+        let mut stage = Stage::new().await;
+        let running = stage.start("webhook").await;
+        assert_eq!(running.post(&signed::body("serverless", "test", 0, "the good one")).await.status(), 200);
+        stage.eventbridge.state().service.entries.clear();
+        fail(&mut stage, failures).await;
+        checks::post_and_check(name, &stage, &running, Start::Warm, &expected).await
+    })
+}
+
+pub async fn on_stage(name: &'static str, stage: &Stage, start: Start, expected: Expected) -> Row {
+    let running = stage.start("webhook").await;
+    checks::post_and_check(name, stage, &running, start, &expected).await
+}
+
+pub async fn fail(stage: &mut Stage, failures: Failures) {
+    for (target, failure) in failures {
+        match target {
+            Target::EventBridge => break_one(&mut stage.eventbridge, failure, || EventBridge::with_bus(BUS)).await,
+            Target::Sqs => break_one(&mut stage.sqs, failure, Sqs::default).await,
+            Target::SecretsManager => break_one(&mut stage.secrets, failure, SecretsManager::default).await,
+        }
+    }
+}
+
+async fn break_one<S: Service>(endpoint: &mut Endpoint<S>, failure: Failure, fresh: impl Fn() -> S) {
+    match failure {
+        Failure::First(calls, operation, fault) => endpoint.plan(operation, first(calls, fault)),
+        Failure::Always(operation, fault) => endpoint.plan(operation, always(fault)),
+        Failure::Refused => endpoint.server.refuse().await,
+        Failure::Unreachable => *endpoint = Endpoint::unreachable(fresh()),
+        Failure::ConnectionsBroken => endpoint.server.break_connections(),
+    }
+}

@@ -1,0 +1,229 @@
+//! Posts the event of a case, and checks the answer, its time, the bus, the queue and the log against what is expected.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use crate::case::ANSWER_WITHIN;
+use crate::support::fake_aws::Message;
+use crate::support::process::Process;
+use crate::support::runtime_api::{Answer, TRACE};
+use crate::support::signed;
+use crate::support::stage::{BUS, Running, Stage};
+use crate::table::{Row, Start};
+
+/// What has to come of an event.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    status: u64,
+    reason: Option<&'static str>,
+    bus: OnBus,
+    copies_in_queue: usize,
+    puts: Option<usize>,
+    sends: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum OnBus {
+    Not,
+    Once,
+    /// EventBridge took it and could not say so.
+    OnceOrMore,
+}
+
+pub fn delivered() -> Expected {
+    Expected { status: 200, reason: None, bus: OnBus::Once, copies_in_queue: 0, puts: None, sends: Some(0) }
+}
+
+pub fn queued(reason: &'static str) -> Expected {
+    Expected { status: 202, reason: Some(reason), bus: OnBus::Not, copies_in_queue: 1, puts: None, sends: None }
+}
+
+pub fn logged(reason: &'static str) -> Expected {
+    Expected { status: 500, reason: Some(reason), bus: OnBus::Not, copies_in_queue: 0, puts: None, sends: None }
+}
+
+/// No secret: nothing is verified, so nothing is kept.
+pub fn unverified() -> Expected {
+    Expected { status: 500, reason: None, bus: OnBus::Not, copies_in_queue: 0, puts: Some(0), sends: Some(0) }
+}
+
+impl Expected {
+    pub fn and_on_the_bus(self) -> Self {
+        Self { bus: OnBus::OnceOrMore, ..self }
+    }
+
+    pub fn in_the_queue_twice(self) -> Self {
+        Self { copies_in_queue: 2, ..self }
+    }
+
+    /// The number of PutEvents calls that this takes.
+    pub fn puts(self, calls: usize) -> Self {
+        Self { puts: Some(calls), ..self }
+    }
+
+    /// The number of SendMessage calls that this takes.
+    pub fn sends(self, calls: usize) -> Self {
+        Self { sends: Some(calls), ..self }
+    }
+
+    fn row(&self, name: &'static str, start: Start, took: Duration) -> Row {
+        Row {
+            name,
+            start: Some(start),
+            answer: match self.status {
+                200 => "200 Success",
+                202 => "202 Queued",
+                _ => "500 Internal Server Error",
+            }
+            .into(),
+            bus: match self.bus {
+                OnBus::Not => "",
+                OnBus::Once => "once",
+                OnBus::OnceOrMore => "once or more",
+            }
+            .into(),
+            queue: match (self.status, self.copies_in_queue, self.reason) {
+                (500, _, Some(reason)) => format!("in the log: `{reason}`"),
+                (_, 2, Some(reason)) => format!("twice: `{reason}`"),
+                (_, 1, Some(reason)) => format!("`{reason}`"),
+                _ => String::new(),
+            },
+            took,
+        }
+    }
+}
+
+/// Text that the escaping of the queue message has to carry: quotes, control characters, beyond ASCII, beyond the BMP.
+const TEXT: &str = "\"quoted\"\\ \n\t\u{1}\u{7f} é ☃ 🐿 \u{fffe}";
+
+pub fn body_of_the_case() -> String {
+    signed::body("serverless", "test", 1, TEXT)
+}
+
+pub async fn post_and_check(
+    name: &'static str,
+    stage: &Stage,
+    running: &Running,
+    start: Start,
+    expected: &Expected,
+) -> Row {
+    let puts_before = stage.eventbridge.calls("PutEvents").len();
+    let body = body_of_the_case();
+    let before = signed::now();
+    let answer = running.post(&body).await;
+    let took = match start {
+        Start::Cold => running.since_start(&answer),
+        Start::Warm => answer.elapsed(),
+    };
+    assert_eq!(answer.status(), expected.status, "{}", running.process.lines().join("\n"));
+    assert!(took < ANSWER_WITHIN, "the answer took {took:?}");
+    check_answer(&answer);
+    check_bus(stage, &body, expected);
+    let messages = stage.sqs.state().service.messages.clone();
+    assert_eq!(messages.len(), expected.copies_in_queue, "messages in the queue");
+    for message in messages {
+        assert_eq!(message.queue, stage.queue_url());
+        check_message(&message, expected.reason.unwrap(), &body, before, &answer.request_id);
+    }
+    if let Some(puts) = expected.puts {
+        assert_eq!(stage.eventbridge.calls("PutEvents").len() - puts_before, puts, "PutEvents calls");
+    }
+    if let Some(sends) = expected.sends {
+        assert_eq!(stage.sqs.calls("SendMessage").len(), sends, "SendMessage calls");
+    }
+    if expected.status == 500 {
+        check_log(&running.process, expected, &body, before, &answer.request_id).await;
+    }
+    expected.row(name, start, took)
+}
+
+fn check_answer(answer: &Answer) {
+    assert!(!answer.is_error, "{}", answer.value);
+    let message = match answer.status() {
+        200 => "Success",
+        202 => "Queued",
+        _ => "Internal Server Error",
+    };
+    assert_eq!(answer.message(), message);
+    assert_eq!(answer.value["headers"]["content-type"], "application/json");
+}
+
+fn check_bus(stage: &Stage, body: &str, expected: &Expected) {
+    let eventbridge = &stage.eventbridge.state().service;
+    assert_eq!(eventbridge.dropped, Vec::<Value>::new(), "EventBridge took and dropped this");
+    match expected.bus {
+        OnBus::Not => assert_eq!(eventbridge.entries.len(), 0, "events on the bus"),
+        OnBus::Once => assert_eq!(eventbridge.entries.len(), 1, "events on the bus"),
+        OnBus::OnceOrMore => assert!(!eventbridge.entries.is_empty(), "nothing is on the bus"),
+    }
+    for entry in &eventbridge.entries {
+        assert_eq!(*entry, entry_of(body, Some(TRACE)));
+    }
+}
+
+/// The entry of contract, made without a line of `src/`.
+pub fn entry_of(body: &str, trace: Option<&str>) -> Value {
+    let parsed: Value = serde_json::from_str(body).expect("a body");
+    let name = |key: &str| parsed[key].as_str().expect("a name").to_owned();
+    let mut entry = serde_json::json!({
+        "Source": "Momento",
+        "DetailType": format!("{}#{}", name("cache"), name("topic")),
+        "Detail": body,
+        "EventBusName": BUS,
+    });
+    if let Some(trace) = trace {
+        entry["TraceHeader"] = trace.into();
+    }
+    entry
+}
+
+fn check_message(message: &Message, reason: &str, body: &str, before: i64, request_id: &str) {
+    assert!(message.body.bytes().all(|byte| (0x20..0x80).contains(&byte)), "not one line of ASCII: {}", message.body);
+    let parsed: Value = serde_json::from_str(&message.body).expect("JSON");
+    let start = format!(r#"{{"version":1,"reason":"{reason}","error":"#);
+    assert!(message.body.starts_with(&start), "{}", message.body);
+    assert_eq!(message.attributes["reason"]["StringValue"], reason);
+    check_kept(&parsed, reason, body, before, request_id);
+}
+
+/// The queue message as an object, in the queue or in the log.
+fn check_kept(kept: &Value, reason: &str, body: &str, before: i64, request_id: &str) {
+    assert_eq!((&kept["version"], &kept["reason"]), (&1.into(), &reason.into()));
+    assert_eq!(kept["requestId"], request_id);
+    let error = kept["error"].as_str().expect("an error");
+    assert!(error.contains(": ") && error.len() < 600 && !error.contains("Error {"), "{error}");
+    let received = kept["receivedAt"].as_i64().expect("a time");
+    // Taken before any waiting, so close to the moment at which the request was sent.
+    assert!((before..before + 3_000).contains(&received), "receivedAt {received}, sent {before}");
+    assert_eq!(kept.as_object().map(|members| members.len()), Some(6), "{kept}");
+    assert_eq!(kept_body(kept), body.as_bytes());
+}
+
+pub fn kept_body(kept: &Value) -> Vec<u8> {
+    match (kept["body"].as_str(), kept["bodyBase64"].as_str()) {
+        (Some(text), None) => text.as_bytes().to_vec(),
+        (None, Some(encoded)) => STANDARD.decode(encoded).expect("base64"),
+        _ => panic!("not one body: {kept}"),
+    }
+}
+
+/// A 500 leaves the event in one ERROR record, or, where it was not verified, nothing of it anywhere.
+async fn check_log(process: &Process, expected: &Expected, body: &str, before: i64, request_id: &str) {
+    match expected.reason {
+        Some(reason) => {
+            let record = process.record("BothFailed", |record| record["outcome"] == "BothFailed").await;
+            assert_eq!((&record["level"], &record["requestId"]), (&"ERROR".into(), &request_id.into()), "{record}");
+            check_kept(&record["queueMessage"], reason, body, before, request_id);
+            let kept = process.records().into_iter().filter(|record| !record["queueMessage"].is_null()).count();
+            assert_eq!(kept, 1, "records with the event");
+        }
+        None => {
+            process.record("SecretUnavailable", |record| record["outcome"] == "SecretUnavailable").await;
+            let log = process.lines().join("\n");
+            assert!(!log.contains("serverless") && !log.contains("quoted"), "the log has an unverified body:\n{log}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! EventBridge fails; the retry queue works.
+
+use std::time::Duration;
+
+use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, on_stage, puts, warm};
+use crate::checks::{delivered, post_and_check, queued};
+use crate::support::fake_aws::EventBridge;
+use crate::support::fault::Fault::{AnswerLost, Error, FailedEntries, Hang, Html, Reset, Slow};
+use crate::support::signed;
+use crate::support::stage::{BUS, Stage};
+use crate::table::Start;
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn bus(failure: Failure) -> Vec<(Target, Failure)> {
+    vec![(Target::EventBridge, failure)]
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = puts_that_fail();
+    cases.extend(connections_that_fail());
+    cases.extend(buses_that_are_asked_for());
+    cases
+}
+
+fn puts_that_fail() -> Vec<Case> {
+    let (internal, unavailable) = (Error(500, "InternalFailure"), Html(503));
+    let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
+    vec![
+        cold("nothing fails", vec![], delivered().puts(1)),
+        Case::new("over TLS and 5 ms away nothing fails either", || async {
+            let stage = Stage::in_a_region(ms(5)).await;
+            on_stage("over TLS and 5 ms away nothing fails either", &stage, Start::Cold, delivered().puts(1)).await
+        }),
+        warm("a 500 once is a second put", vec![first_put(internal.clone())], delivered().puts(2)),
+        warm("a 500 always is an event in the queue", vec![puts(internal)], queued("PutFailed").puts(3).sends(1)),
+        warm("a 503 in HTML once is a second put", vec![first_put(unavailable.clone())], delivered().puts(2)),
+        warm("a 503 in HTML always is an event in the queue", vec![puts(unavailable)], queued("PutFailed").puts(3)),
+        warm("a throttled put is a second put", vec![first_put(throttled.clone())], delivered().puts(2)),
+        warm(
+            "puts that are throttled always are an event in the queue",
+            vec![puts(throttled)],
+            queued("PutFailed").puts(3),
+        ),
+        warm("a put that is denied is not tried again", vec![puts(denied)], queued("PutFailed").puts(1).sends(1)),
+        warm(
+            "an entry that fails once with InternalFailure is put again",
+            vec![first_put(FailedEntries("InternalFailure"))],
+            delivered().puts(2),
+        ),
+        warm(
+            "an entry that fails once with ThrottlingException is put again",
+            vec![first_put(FailedEntries("ThrottlingException"))],
+            delivered().puts(2),
+        ),
+        warm(
+            "an entry that always fails with InternalException is an event in the queue",
+            vec![puts(FailedEntries("InternalException"))],
+            queued("EntryFailed").puts(3),
+        ),
+        warm(
+            "an entry that is denied is not put again",
+            vec![puts(FailedEntries("AccessDeniedException"))],
+            queued("EntryFailed").puts(1),
+        ),
+        warm(
+            "an entry that is malformed to EventBridge is not put again",
+            vec![puts(FailedEntries("MalformedDetail"))],
+            queued("EntryFailed").puts(1),
+        ),
+    ]
+}
+
+fn connections_that_fail() -> Vec<Case> {
+    vec![
+        warm("a put that takes 400 ms is still a 200", vec![puts(Slow(ms(400)))], delivered().puts(1)),
+        cold("a put that takes 400 ms on a cold start is still a 200", vec![puts(Slow(ms(400)))], delivered().puts(1)),
+        warm("a put that takes 2 s once is put again", vec![first_put(Slow(ms(2_000)))], delivered().and_on_the_bus()),
+        warm(
+            "puts that all take 2 s are an event in the queue, and on the bus as well",
+            vec![puts(Slow(ms(2_000)))],
+            queued("TimedOut").and_on_the_bus(),
+        ),
+        warm("a put that hangs once is put again over another connection", vec![first_put(Hang)], delivered()),
+        warm("puts that always hang are an event in the queue", vec![puts(Hang)], queued("TimedOut").sends(1)),
+        cold(
+            "EventBridge hanging from the start is an event in the queue",
+            vec![puts(Hang), describes(Hang)],
+            queued("TimedOut").sends(1),
+        ),
+        warm("a connection reset once is put again", vec![first_put(Reset)], delivered().puts(2)),
+        warm(
+            "a connection that is always reset is an event in the queue",
+            vec![puts(Reset)],
+            queued("PutFailed").puts(3),
+        ),
+        cold(
+            "EventBridge resetting from the start is an event in the queue",
+            vec![puts(Reset), describes(Reset)],
+            queued("PutFailed"),
+        ),
+        warm(
+            "an answer that is lost once is put again",
+            vec![first_put(AnswerLost)],
+            delivered().and_on_the_bus().puts(2),
+        ),
+        warm(
+            "answers that are always lost are an event in the queue, and on the bus as well",
+            vec![puts(AnswerLost)],
+            queued("PutFailed").and_on_the_bus(),
+        ),
+        warm("idle connections that broke are opened again", bus(Failure::ConnectionsBroken), delivered()),
+        warm(
+            "EventBridge refusing connections is an event in the queue",
+            bus(Failure::Refused),
+            queued("PutFailed").puts(0),
+        ),
+        cold(
+            "EventBridge refusing connections from the start is an event in the queue",
+            bus(Failure::Refused),
+            queued("PutFailed").puts(0),
+        ),
+        cold(
+            "EventBridge that cannot be reached from the start is an event in the queue",
+            bus(Failure::Unreachable),
+            queued("TimedOut").puts(0),
+        ),
+    ]
+}
+
+fn buses_that_are_asked_for() -> Vec<Case> {
+    vec![
+        cold_with(
+            "a bus that does not exist is an event in the queue, and no put",
+            |stage| stage.eventbridge.state().service = EventBridge::default(),
+            vec![],
+            queued("BusNotFound").puts(0).sends(1),
+        ),
+        Case::new("a bus that is created later gets the next events", || async {
+            const NAME: &str = "a bus that is created later gets the next events";
+            let stage = Stage::new().await;
+            stage.eventbridge.state().service = EventBridge::default();
+            let running = stage.start("webhook").await;
+            assert_eq!(running.post(&signed::body("serverless", "test", 0, "too early")).await.status(), 202);
+            stage.eventbridge.state().service = EventBridge::with_bus(BUS);
+            // The bus is asked for again at most every 5 s.
+            while running.post(&signed::body("serverless", "test", 0, "still too early")).await.status() == 202 {
+                assert!(running.process.started.elapsed() < Duration::from_secs(8), "the bus is never asked for again");
+                tokio::time::sleep(ms(250)).await;
+            }
+            assert!(running.process.started.elapsed() >= Duration::from_secs(5), "the bus is asked for too often");
+            assert_eq!(stage.eventbridge.calls("DescribeEventBus").len(), 2);
+            stage.eventbridge.state().service.entries.clear();
+            stage.sqs.state().service.messages.clear();
+            stage.sqs.state().calls.clear();
+            post_and_check(NAME, &stage, &running, Start::Warm, &delivered()).await
+        }),
+        cold(
+            "a bus that may not be asked for counts as there",
+            vec![describes(Error(400, "AccessDeniedException"))],
+            delivered().puts(1),
+        ),
+        cold(
+            "a bus whose description is a 500 counts as there",
+            vec![describes(Error(500, "InternalFailure"))],
+            delivered().puts(1),
+        ),
+        cold("a bus whose description hangs counts as there", vec![describes(Hang)], delivered().puts(1)),
+    ]
+}

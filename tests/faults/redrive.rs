@@ -1,0 +1,249 @@
+//! The way back: a batch of the retry queue goes to the bus, and what fails is reported, so that it stays in the queue.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::case::{Case, Failures, describes, fail, first_put, puts};
+use crate::checks::entry_of;
+use crate::support::fake_aws::EventBridge;
+use crate::support::fault::Fault::{self, AnswerLost, Error, FailedEntries, FailedEntriesAt, Hang, Reset, Slow};
+use crate::support::runtime_api::RuntimeApi;
+use crate::support::signed;
+use crate::support::stage::Stage;
+use crate::table::Row;
+
+/// What an invocation may take in these cases.
+const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// A message of the queue, and the body in it, if `redrive` can read one.
+struct Message {
+    text: String,
+    body: Option<String>,
+}
+
+/// What has to come of a batch.
+struct Expected {
+    failed: Vec<usize>,
+    /// The places of the messages that are on the bus.
+    on_the_bus: Vec<usize>,
+    calls: Option<usize>,
+}
+
+/// Those at these places fail, all others are delivered.
+fn failing(failed: impl IntoIterator<Item = usize>) -> Expected {
+    let failed: Vec<usize> = failed.into_iter().collect();
+    let on_the_bus = (0..10).filter(|place| !failed.contains(place)).collect();
+    Expected { failed, on_the_bus, calls: None }
+}
+
+impl Expected {
+    fn calls(self, calls: usize) -> Self {
+        Self { calls: Some(calls), ..self }
+    }
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = batches_that_fail_in_part();
+    cases.extend(messages_of_all_kinds());
+    cases.extend(services_that_fail());
+    cases
+}
+
+fn batches_that_fail_in_part() -> Vec<Case> {
+    let denied = "AccessDeniedException";
+    vec![
+        good("ten messages are one put", vec![], failing([]).calls(1)),
+        good(
+            "entries that fail within a batch stay, and no other",
+            vec![puts(FailedEntriesAt(vec![2, 7], "InternalFailure"))],
+            failing([2, 7]),
+        ),
+        good("entries that all fail all stay", vec![puts(FailedEntries(denied))], failing(0..10)),
+        Case::new("a message that has a whole call refused stays alone", || async {
+            const NAME: &str = "a message that has a whole call refused stays alone";
+            let stage = Stage::new().await;
+            let refused =
+                |input: &Value| input["Entries"].as_array().is_some_and(|entries| entries.iter().any(is_fourth));
+            stage.eventbridge.plan(
+                "PutEvents",
+                Box::new(move |_, input| if refused(input) { Error(400, "ValidationException") } else { Fault::None }),
+            );
+            run(NAME, &stage, good_messages(), failing([4]).calls(11)).await
+        }),
+        good(
+            "a batch whose first put is a 500 is put one by one",
+            vec![first_put(Error(500, "InternalFailure"))],
+            failing([]).calls(11),
+        ),
+        good(
+            "puts that are always throttled leave the batch in the queue",
+            vec![puts(Error(400, "ThrottlingException"))],
+            failing(0..10),
+        ),
+    ]
+}
+
+fn messages_of_all_kinds() -> Vec<Case> {
+    vec![
+        with(
+            "messages that cannot be read stay, and block no other",
+            mixed_messages(),
+            failing([1, 2, 3, 4, 5, 6, 7]).calls(1),
+        ),
+        with("a megabyte and more is put in several calls", large_messages(), failing([]).calls(2)),
+        with("messages kept for a day are put all the same", old_messages(), failing([]).calls(1)),
+    ]
+}
+
+fn services_that_fail() -> Vec<Case> {
+    vec![
+        Case::new("a bus that does not exist leaves the batch in the queue, without a put", || async {
+            const NAME: &str = "a bus that does not exist leaves the batch in the queue, without a put";
+            let stage = Stage::new().await;
+            stage.eventbridge.state().service = EventBridge::default();
+            run(NAME, &stage, good_messages(), failing(0..10).calls(0)).await
+        }),
+        good("a put of redrive that takes 2 s is good", vec![puts(Slow(Duration::from_secs(2)))], failing([]).calls(1)),
+        good("puts of redrive that hang leave the batch in the queue", vec![puts(Hang)], failing(0..10)),
+        good("EventBridge hanging leaves the batch in the queue", vec![puts(Hang), describes(Hang)], failing(0..10)),
+        good("a connection of redrive that is reset leaves the batch in the queue", vec![puts(Reset)], failing(0..10)),
+        Case::new(
+            "an answer to redrive that is lost leaves the batch in the queue, and on the bus as well",
+            || async {
+                const NAME: &str =
+                    "an answer to redrive that is lost leaves the batch in the queue, and on the bus as well";
+                let mut stage = Stage::new().await;
+                fail(&mut stage, vec![puts(AnswerLost)]).await;
+                let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
+                run(NAME, &stage, good_messages(), expected).await
+            },
+        ),
+        Case::new("EventBridge refusing connections leaves the batch in the queue", || async {
+            const NAME: &str = "EventBridge refusing connections leaves the batch in the queue";
+            let mut stage = Stage::new().await;
+            stage.eventbridge.server.refuse().await;
+            run(NAME, &stage, good_messages(), failing(0..10)).await
+        }),
+    ]
+}
+
+fn good(name: &'static str, failures: Failures, expected: Expected) -> Case {
+    Case::new(name, move || async move {
+        let mut stage = Stage::new().await;
+        fail(&mut stage, failures).await;
+        run(name, &stage, good_messages(), expected).await
+    })
+}
+
+fn with(name: &'static str, messages: Vec<Message>, expected: Expected) -> Case {
+    Case::new(name, move || async move { run(name, &Stage::new().await, messages, expected).await })
+}
+
+async fn run(name: &'static str, stage: &Stage, messages: Vec<Message>, expected: Expected) -> Row {
+    let running = stage.start_with("redrive", RuntimeApi::with_timeout(TIMEOUT).await);
+    let answer = running.invoke(&batch(&messages)).await;
+    let took = answer.elapsed();
+    assert!(!answer.is_error && took < TIMEOUT, "{took:?} {}", answer.value);
+    let failures = answer.value["batchItemFailures"].as_array().expect("a report of the batch");
+    let mut failed: Vec<&str> =
+        failures.iter().map(|failure| failure["itemIdentifier"].as_str().expect("an id")).collect();
+    failed.sort_unstable();
+    let ids: Vec<String> = expected.failed.iter().map(|place| id(*place)).collect();
+    assert_eq!(failed, ids, "the messages that are reported");
+    let state = stage.eventbridge.state();
+    assert_eq!(state.service.dropped, Vec::<Value>::new(), "EventBridge took and dropped this");
+    let entry = |place: &usize| entry_of(messages[*place].body.as_deref().expect("a body"), None);
+    let on_the_bus: Vec<Value> = expected.on_the_bus.iter().map(entry).collect();
+    assert_eq!(state.service.entries, on_the_bus, "the events on the bus");
+    drop(state);
+    if let Some(calls) = expected.calls {
+        assert_eq!(stage.eventbridge.calls("PutEvents").len(), calls, "PutEvents calls");
+    }
+    Row {
+        name,
+        start: None,
+        answer: format!("{} of 10 reported", failed.len()),
+        bus: on_the_bus.len().to_string(),
+        queue: failed.len().to_string(),
+        took,
+    }
+}
+
+fn id(place: usize) -> String {
+    format!("message-{place}")
+}
+
+fn batch(messages: &[Message]) -> Value {
+    let record = |(place, message): (usize, &Message)| {
+        json!({
+            "messageId": id(place),
+            "receiptHandle": format!("handle-{place}"),
+            "body": message.text,
+            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1726292279851"},
+            "messageAttributes": {"reason": {"stringValue": "TimedOut", "dataType": "String"}},
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:retry",
+            "awsRegion": "us-east-1",
+        })
+    };
+    json!({"Records": messages.iter().enumerate().map(record).collect::<Vec<_>>()})
+}
+
+/// As the contract's §4 has it, made without a line of `src/`.
+fn message(body: &str) -> Message {
+    let text = json!({"version": 1, "reason": "TimedOut", "error": "TimedOut: No answer came in time.",
+        "receivedAt": 1726292279851_i64, "requestId": "00000000-0000-4000-8000-000000000001", "body": body});
+    Message { text: text.to_string(), body: Some(body.to_owned()) }
+}
+
+fn unreadable(text: impl ToString) -> Message {
+    Message { text: text.to_string(), body: None }
+}
+
+fn body_at(place: usize) -> String {
+    signed::body("serverless", "test", place as u64, &format!("message {place} \u{1} é 🐿 \u{ffff}"))
+}
+
+fn is_fourth(entry: &Value) -> bool {
+    entry["Detail"].as_str().is_some_and(|detail| detail.contains("message 4"))
+}
+
+fn good_messages() -> Vec<Message> {
+    (0..10).map(|place| message(&body_at(place))).collect()
+}
+
+fn old_messages() -> Vec<Message> {
+    let yesterday = signed::now() - 86_400_000;
+    (0..10).map(|place| message(&signed::body_at(yesterday, "serverless", "test", place, "old"))).collect()
+}
+
+/// 170 KB each, 1.7 MB together.
+fn large_messages() -> Vec<Message> {
+    (0..10).map(|place| message(&signed::body("serverless", "test", place, &"x".repeat(170_000)))).collect()
+}
+
+/// The first and the last two can be put; the others stay, each for a reason of its own.
+fn mixed_messages() -> Vec<Message> {
+    let envelope = |members: Value| {
+        let mut message = json!({"version": 1, "reason": "TimedOut", "error": "", "receivedAt": 1, "requestId": ""});
+        message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        message
+    };
+    let body = body_at(8);
+    let as_base64 = envelope(json!({"bodyBase64": STANDARD.encode(&body)}));
+    vec![
+        message(&body_at(0)),
+        unreadable("hello"),
+        unreadable(envelope(json!({"version": 2, "body": body_at(2)}))),
+        unreadable(envelope(json!({}))),
+        unreadable(envelope(json!({"bodyBase64": "*"}))),
+        unreadable(envelope(json!({"body": body_at(5), "bodyBase64": "e30="}))),
+        unreadable(envelope(json!({"body": "{\"cache\":\"c\"}"}))),
+        unreadable(envelope(json!({"bodyBase64": STANDARD.encode(b"\xff\xfe")}))),
+        Message { text: as_base64.to_string(), body: Some(body) },
+        message(&body_at(9)),
+    ]
+}

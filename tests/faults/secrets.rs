@@ -1,0 +1,141 @@
+//! Secrets Manager fails: on a cold start nothing can be verified; later the known secrets stay in force.
+
+use std::time::Duration;
+
+use crate::case::{
+    ANSWER_WITHIN, Case, Failure, Target, cold, cold_with, describes, first_read, puts, reads, sends, warm,
+};
+use crate::checks::{delivered, post_and_check, unverified};
+use crate::support::fake_aws::SecretsManager;
+use crate::support::fault::Fault::{self, AnswerLost, Error, Hang, Html, Reset, Slow};
+use crate::support::fault::{Plan, always, once};
+use crate::support::signed;
+use crate::support::stage::Stage;
+use crate::table::Start;
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn all(failure: Failure) -> Vec<(Target, Failure)> {
+    vec![(Target::SecretsManager, failure)]
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = reads_that_fail();
+    cases.extend(connections_that_fail());
+    cases.extend(secrets_that_are_senseless());
+    cases.extend(secrets_that_come_later());
+    cases
+}
+
+fn reads_that_fail() -> Vec<Case> {
+    let (internal, unavailable) = (Error(500, "InternalServiceError"), Html(503));
+    let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
+    vec![
+        cold("a 500 of Secrets Manager once is a second read", vec![first_read(internal.clone())], delivered()),
+        cold("a 500 of Secrets Manager always is a 500", vec![reads(internal)], unverified()),
+        cold(
+            "a 503 of Secrets Manager in HTML once is a second read",
+            vec![first_read(unavailable.clone())],
+            delivered(),
+        ),
+        cold("a 503 of Secrets Manager in HTML always is a 500", vec![reads(unavailable)], unverified()),
+        cold("a throttled read is a second read", vec![first_read(throttled.clone())], delivered()),
+        cold("reads that are throttled always are a 500", vec![reads(throttled)], unverified()),
+        cold("a read that is denied is a 500", vec![reads(denied)], unverified()),
+        cold_with(
+            "a secret that does not exist is a 500",
+            |stage| stage.secrets.state().service = SecretsManager::default(),
+            vec![],
+            unverified(),
+        ),
+    ]
+}
+
+fn connections_that_fail() -> Vec<Case> {
+    vec![
+        cold("a secret that takes 800 ms is still a 200", vec![reads(Slow(ms(800)))], delivered()),
+        cold("a secret that takes 1.5 s is still a 200", vec![reads(Slow(ms(1_500)))], delivered()),
+        cold("a secret that takes 3 s is a 500", vec![reads(Slow(ms(3_000)))], unverified()),
+        cold("Secrets Manager always hanging is a 500", vec![reads(Hang)], unverified()),
+        cold("Secrets Manager resetting once is a second read", vec![first_read(Reset)], delivered()),
+        cold("Secrets Manager always resetting is a 500", vec![reads(Reset)], unverified()),
+        cold("an answer of Secrets Manager that is lost is a second read", vec![first_read(AnswerLost)], delivered()),
+        cold("Secrets Manager refusing connections is a 500", all(Failure::Refused), unverified()),
+        cold("Secrets Manager that cannot be reached is a 500", all(Failure::Unreachable), unverified()),
+        warm("Secrets Manager refusing connections later changes nothing", all(Failure::Refused), delivered().puts(1)),
+        warm("Secrets Manager hanging later changes nothing", vec![reads(Hang)], delivered().puts(1)),
+        cold(
+            "every service hanging from the start is a 500",
+            vec![reads(Hang), puts(Hang), describes(Hang), sends(Hang)],
+            unverified(),
+        ),
+    ]
+}
+
+fn secrets_that_are_senseless() -> Vec<Case> {
+    let holding = |kind: &'static str, value: &'static str| {
+        move |stage: &mut Stage| {
+            let mut state = stage.secrets.state();
+            let current = state.service.stages.get_mut("AWSCURRENT").expect("a secret");
+            current.value = (kind, value.to_owned());
+        }
+    };
+    vec![
+        cold_with("a binary secret is a 500", holding("SecretBinary", "d2hzZWM="), vec![], unverified()),
+        cold_with(
+            "an empty secret among several is a 500",
+            holding("SecretString", r#"["a",""]"#),
+            vec![],
+            unverified(),
+        ),
+    ]
+}
+
+fn secrets_that_come_later() -> Vec<Case> {
+    vec![
+        healed(
+            "a secret that was refused at first is read with a later event",
+            always(Error(400, "AccessDeniedException")),
+        ),
+        healed("a secret that hung at first is read with a later event", once(Hang)),
+        Case::new("a forged request while Secrets Manager hangs is answered in time, and changes nothing", || async {
+            const NAME: &str = "a forged request while Secrets Manager hangs is answered in time, and changes nothing";
+            let stage = Stage::new().await;
+            let running = stage.start("webhook").await;
+            running.runtime.ready().await;
+            stage.secrets.plan("GetSecretValue", always(Hang));
+            // The secret is read again at most once in 3 s, counted from the start.
+            tokio::time::sleep(ms(3_100)).await;
+            let body = signed::body("serverless", "test", 0, "forged");
+            let forged =
+                signed::event_with(body.as_bytes(), Some(&signed::signature("another secret", body.as_bytes())));
+            let answer = running.invoke(&forged).await;
+            assert_eq!((answer.status(), answer.message().as_str()), (403, "Unauthorized"));
+            assert!(answer.elapsed() < ANSWER_WITHIN, "{:?}", answer.elapsed());
+            post_and_check(NAME, &stage, &running, Start::Warm, &delivered().puts(1)).await
+        }),
+    ]
+}
+
+/// The secret cannot be read at first; once it can, an event is delivered, without a restart.
+fn healed(name: &'static str, plan: Plan) -> Case {
+    Case::new(name, move || async move {
+        let stage = Stage::new().await;
+        stage.secrets.plan("GetSecretValue", plan);
+        let running = stage.start("webhook").await;
+        let early = running.post(&signed::body("serverless", "test", 0, "too early")).await;
+        assert_eq!(early.status(), 500);
+        stage.secrets.plan("GetSecretValue", always(Fault::None));
+        let mut tries = 0;
+        // It is asked for with each event, at most once a second.
+        while running.post(&signed::body("serverless", "test", 0, "too early")).await.status() == 500 {
+            tries += 1;
+            assert!(tries <= 12, "the secret is never read again");
+            tokio::time::sleep(ms(250)).await;
+        }
+        stage.eventbridge.state().service.entries.clear();
+        post_and_check(name, &stage, &running, Start::Warm, &delivered().puts(1)).await
+    })
+}
