@@ -54,7 +54,7 @@ def running(command: Path, fake: FakeAws, **environment: str):
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
                 "AWS_ENDPOINT_URL": fake.url,
-                "AWS_CA_BUNDLE": str(fake.roots),
+                "SSL_CERT_FILE": str(fake.roots),
                 "EVENT_BUS_NAME": "default",
                 **environment,
             },
@@ -63,7 +63,7 @@ def running(command: Path, fake: FakeAws, **environment: str):
         try:
             yield api
         except Exception as failure:
-            failure.add_note(f"The function's log ends:\n{log.read_text(errors='replace')[-2000:]}")
+            failure.add_note(f"The function's log ends:\n{log.read_text(errors='replace')[:4000]}")
             raise
         finally:
             api.close()

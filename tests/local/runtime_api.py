@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import subprocess
+import sys
 import threading
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,14 +18,22 @@ from local_aws import wait_for
 PREFIX = "/2018-06-01/runtime/"
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        # Who speaks to it is killed at the end, whatever it waits for; that is no news.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class RuntimeApi:
     """Runs `binary` with `environment` alone, until close(). Its log goes to `log`."""
 
     def __init__(self, binary: Path, environment: dict[str, str], log: IO[bytes]):
         self._events: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
         self._answers: dict[str, queue.Queue[tuple[str, bytes]]] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self._process = subprocess.Popen(
             [binary],
