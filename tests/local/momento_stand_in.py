@@ -109,20 +109,20 @@ class MomentoStandIn:
 
     def wait_for_item(self, cache: str, key: bytes | str) -> Item:
         wanted = (cache, key.encode() if isinstance(key, str) else key)
-        return wait_for(f"the item {wanted} at Momento", lambda: self.items.get(wanted), 10)
+
+        def item() -> Item | None:
+            with self._lock:
+                return self.items.get(wanted)
+
+        return wait_for(f"the item {wanted} at Momento", item, 10)
 
     def wait_for_messages(self, cache: str, topic: str, count: int = 1) -> list[bytes]:
-        def arrived() -> list[bytes] | None:
-            messages = self.messages.get((cache, topic), [])
-            return list(messages) if len(messages) >= count else None
+        def messages() -> list[bytes] | None:
+            with self._lock:
+                arrived = self.messages.get((cache, topic), [])
+                return list(arrived) if len(arrived) >= count else None
 
-        return wait_for(f"{count} messages on {cache}/{topic}", arrived, 10)
-
-    def wait_for_refusal(self, target_part: str) -> Request:
-        def refused() -> Request | None:
-            return next((r for r in self.requests if target_part in r.target and r.status >= 400), None)
-
-        return wait_for(f"a refused request with {target_part}", refused, 10)
+        return wait_for(f"{count} messages on {cache}/{topic}", messages, 10)
 
     def take_request(self, method: str, target: str, headers: Any, body: bytes) -> Request:
         """Does what the request asks, or refuses it; either way it is on record."""

@@ -1,0 +1,107 @@
+//! Signs and posts one webhook as Momento would, and prints the answer.
+//!
+//! ```text
+//! cargo run --example send -- --url URL --secret SECRET --cache CACHE --topic TOPIC --text TEXT [--token-id ID]
+//! ```
+
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hmac::{Hmac, KeyInit, Mac};
+use lexopt::prelude::*;
+use sha3::Sha3_256;
+
+type Error = Box<dyn std::error::Error>;
+
+const USAGE: &str =
+    "cargo run --example send -- --url URL --secret SECRET --cache CACHE --topic TOPIC --text TEXT [--token-id ID]";
+
+#[derive(Default)]
+struct Options {
+    url: String,
+    secret: String,
+    cache: String,
+    topic: String,
+    text: String,
+    token_id: String,
+}
+
+fn main() -> ExitCode {
+    match options().and_then(|options| send(&options)) {
+        Ok(answer) => {
+            println!("{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("Error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn options() -> Result<Options, Error> {
+    let mut options = Options::default();
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        let option = match argument {
+            Long("url") => &mut options.url,
+            Long("secret") => &mut options.secret,
+            Long("cache") => &mut options.cache,
+            Long("topic") => &mut options.topic,
+            Long("text") => &mut options.text,
+            Long("token-id") => &mut options.token_id,
+            other => return Err(format!("{}. Usage: {USAGE}", other.unexpected()).into()),
+        };
+        *option = arguments.value()?.string()?;
+    }
+    for (name, value) in [("--url", &options.url), ("--secret", &options.secret)] {
+        if value.is_empty() {
+            return Err(format!("{name} is missing. Usage: {USAGE}").into());
+        }
+    }
+    Ok(options)
+}
+
+fn send(options: &Options) -> Result<String, Error> {
+    let body = body(options)?;
+    let signature = signature(&options.secret, body.as_bytes())?;
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let request = agent
+        .post(&options.url)
+        .header("content-type", "application/json")
+        .header("momento-signature", signature)
+        .header("user-agent", "Momento/1.0 (Webhooks; +https://docs.momentohq.com/topics/webhooks)");
+    let mut answer =
+        request.send(&body).map_err(|error| format!("{} cannot be reached: {error}.", options.url))?;
+    Ok(format!("{} {}", answer.status(), answer.body_mut().read_to_string()?))
+}
+
+/// Momento's keys in Momento's order.
+fn body(options: &Options) -> Result<String, Error> {
+    #[derive(serde::Serialize)]
+    struct Body<'a> {
+        cache: &'a str,
+        topic: &'a str,
+        event_timestamp: u64,
+        publish_timestamp: u64,
+        topic_sequence_number: u64,
+        token_id: &'a str,
+        text: &'a str,
+    }
+    let now = u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
+    Ok(serde_json::to_string(&Body {
+        cache: &options.cache,
+        topic: &options.topic,
+        event_timestamp: now,
+        publish_timestamp: now,
+        topic_sequence_number: 0,
+        token_id: &options.token_id,
+        text: &options.text,
+    })?)
+}
+
+fn signature(secret: &str, body: &[u8]) -> Result<String, Error> {
+    let mut mac = Hmac::<Sha3_256>::new_from_slice(secret.as_bytes())?;
+    mac.update(body);
+    Ok(hex::encode(mac.finalize().into_bytes()))
+}
