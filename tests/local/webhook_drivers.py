@@ -116,9 +116,12 @@ def cargo_lambda_watch(environment: dict[str, str]) -> Iterator[OverHttp]:
             if process.poll() is not None:
                 raise RuntimeError(f"cargo lambda watch ended with exit code {process.returncode}; see {log_path}.")
             try:
-                return post(url, b"", [], "GET").status == 405
-            except OSError:
+                answer = post(url, b"", [], "GET", timeout=120)
+            except ConnectionRefusedError:
                 return False
+            if answer.status != 405:
+                raise RuntimeError(f"Under cargo lambda watch GET is answered {answer.status}; see {log_path}.")
+            return True
 
         try:
             wait_for("cargo lambda watch to serve the handler", ready, 120, pause=0.2)
