@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 .PHONY: help
 help: ## Show what can be made
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: demo
 demo: ## Deploy to a local AWS, post a signed webhook, show the event on the bus
@@ -38,6 +38,30 @@ binaries:
 .PHONY: faults-docs
 faults-docs: binaries ## Measure what becomes of an event when AWS fails, and write it to docs/faults.md
 	@UPDATE_DOCS=1 cargo test --quiet --test faults
+
+.PHONY: build
+build: ## Build both deployable zips for Lambda into build/ (arm64; ARCHITECTURE=x86_64 make build for the other)
+	@scripts/build
+
+.PHONY: prove-arm64
+prove-arm64: ## Build the arm64 zips, check what they need, and send events through them under qemu
+	@scripts/prove-arm64
+
+.PHONY: check-reproducible
+check-reproducible: ## Build the zips twice in two folders and compare the bytes (minutes)
+	@scripts/check-reproducible
+
+.PHONY: sbom
+sbom: ## List the crates that are in the zips (CycloneDX)
+	@scripts/sbom
+
+.PHONY: publish
+publish: ## Upload what was built to a bucket in each region, and print the launch links: make publish PREFIX=… REGIONS="…"
+	@scripts/publish "$${PREFIX:?Say which buckets: make publish PREFIX=their-prefix}" $$REGIONS
+
+.PHONY: lint-workflows
+lint-workflows: ## actionlint and zizmor over .github
+	@scripts/lint-workflows
 
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
