@@ -34,7 +34,8 @@ class RuntimeApi:
         self._events: queue.Queue[tuple[str, str, bytes]] = queue.Queue()
         self._answers: dict[str, queue.Queue[tuple[str, bytes]]] = {}
         self._server = Server(("127.0.0.1", 0), self._handler())
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        # Looks often, since a test waits for the end.
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self._process = subprocess.Popen(
             [binary],
             env={
