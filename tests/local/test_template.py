@@ -6,6 +6,7 @@ import re
 
 import pytest
 import yaml
+from local_aws import ROOT
 from template_reader import (
     PARAMETERS,
     PATH,
@@ -525,3 +526,21 @@ def test_a_threshold_drawn_on_the_dashboard_is_the_alarms_own():
 def test_the_dashboard_shows_the_state_of_every_alarm():
     [widget] = [widget for widget in Resolver(**EVERYTHING).dashboard() if widget["type"] == "alarm"]
     assert sorted(widget["properties"]["alarms"]) == sorted(f"<{name}.Arn>" for name in ALARMS)
+
+
+# ---- What the documentation says of it
+
+
+def documented(heading: str) -> dict[str, list[str]]:
+    """The table rows of one section of docs/deploying.md, by each name in their first column."""
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    return {name: row for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+
+
+def test_the_documentation_names_each_parameter_with_its_default_and_each_output():
+    rows = documented("What the form asks")
+    assert rows.keys() == PARAMETERS.keys() | TEMPLATE["Outputs"].keys()
+    for name, parameter in PARAMETERS.items():
+        assert rows[name][2].strip("`") == str(parameter["Default"]), name
