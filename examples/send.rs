@@ -71,8 +71,7 @@ fn send(options: &Options) -> Result<String, Error> {
         .header("content-type", "application/json")
         .header("momento-signature", signature)
         .header("user-agent", "Momento/1.0 (Webhooks; +https://docs.momentohq.com/topics/webhooks)");
-    let mut answer =
-        request.send(&body).map_err(|error| format!("{} cannot be reached: {error}.", options.url))?;
+    let mut answer = request.send(&body).map_err(|error| format!("{} cannot be reached: {error}.", options.url))?;
     Ok(format!("{} {}", answer.status(), answer.body_mut().read_to_string()?))
 }
 

@@ -92,7 +92,7 @@ impl EventBus {
         self.check(deadline).await?;
         let put = attempts(deadline, attempts_made, || async {
             let mut results = self.call(vec![entry.clone()]).await?;
-            results.pop().unwrap_or_else(|| Err(not_confirmed()))
+            results.pop().unwrap_or_else(not_confirmed)
         });
         Ok(put.await?)
     }
@@ -128,21 +128,23 @@ fn results(output: &PutEventsOutput, count: usize) -> Vec<Result<Delivered, Call
     let is_failure_unnamed =
         output.failed_entry_count() > 0 && output.entries().iter().all(|entry| entry.error_code().is_none());
     let result = |place: usize| {
-        let entry = output.entries().get(place).filter(|_| !is_failure_unnamed).ok_or_else(not_confirmed)?;
+        let Some(entry) = output.entries().get(place).filter(|_| !is_failure_unnamed) else { return not_confirmed() };
         match (entry.error_code(), entry.event_id()) {
             (Some(code), _) => {
                 let message = entry.error_message().unwrap_or("EventBridge gave no message.");
                 Err(CallError::from_code(code, message).of_entry())
             }
             (None, Some(event_id)) => Ok(Delivered { event_id: event_id.to_owned() }),
-            (None, None) => Err(not_confirmed()),
+            (None, None) => not_confirmed(),
         }
     };
     (0..count).map(result).collect()
 }
 
-fn not_confirmed() -> CallError {
-    CallError::new(CallErrorKind::Passing, "NotConfirmed", "EventBridge did not confirm the entry.").of_entry()
+/// The result of an entry that EventBridge says nothing about.
+pub(crate) fn not_confirmed() -> Result<Delivered, CallError> {
+    let message = "EventBridge did not confirm the entry.";
+    Err(CallError::new(CallErrorKind::Passing, "NotConfirmed", message).of_entry())
 }
 
 #[cfg(test)]

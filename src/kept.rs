@@ -71,18 +71,31 @@ impl QueueMessage {
     }
 }
 
-/// Reads the body out of a queue message.
-pub fn body_of(message: &str) -> Result<Verified, Unreadable> {
-    let shape: Shape<'_> = serde_json::from_str(message).map_err(|_| Unreadable::NotAQueueMessage)?;
-    if shape.version != VERSION {
-        return Err(Unreadable::UnknownVersion);
-    }
-    match (shape.body, shape.body_base64) {
-        (Some(body), None) => Ok(Verified::from_queue(body.into_owned().into_bytes())),
-        (None, Some(encoded)) => {
-            base64::decode(encoded.as_ref()).map(Verified::from_queue).map_err(|_| Unreadable::NoBody)
+/// What a queue message holds: the body, and why and by which request it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The body as it was signed.
+    pub verified: Verified,
+    /// Why it was kept.
+    pub reason: Reason,
+    /// The request id of the webhook's invocation.
+    pub request_id: String,
+}
+
+impl Kept {
+    /// Reads a message out of the queue.
+    pub fn from_message(message: &str) -> Result<Self, Unreadable> {
+        let shape: Shape<'_> = serde_json::from_str(message).map_err(|_| Unreadable::NotAQueueMessage)?;
+        if shape.version != VERSION {
+            return Err(Unreadable::UnknownVersion);
         }
-        _ => Err(Unreadable::NoBody),
+        let body = match (shape.body, shape.body_base64) {
+            (Some(body), None) => body.into_owned().into_bytes(),
+            (None, Some(encoded)) => base64::decode(encoded.as_ref()).map_err(|_| Unreadable::NoBody)?,
+            _ => return Err(Unreadable::NoBody),
+        };
+        let (verified, request_id) = (Verified::from_queue(body), shape.request_id.into_owned());
+        Ok(Self { verified, reason: shape.reason, request_id })
     }
 }
 
@@ -183,7 +196,7 @@ mod tests {
     }
 
     fn is_one_ascii_line(text: &str) -> bool {
-        text.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+        text.bytes().all(|byte| (0x20..0x80).contains(&byte))
     }
 
     #[test]
@@ -205,7 +218,7 @@ mod tests {
         for body in ["x", "\u{1}", "\"", "é", "\u{ffff}", "\\"].map(|unit| unit.repeat(180_000 / unit.len())) {
             let text = message(body.as_bytes());
             assert!(text.len() < 245_000, "{}", text.len());
-            assert_eq!(body_of(&text).unwrap().body(), body.as_bytes());
+            assert_eq!(Kept::from_message(&text).unwrap().verified.body(), body.as_bytes());
         }
     }
 
@@ -223,7 +236,7 @@ mod tests {
             (&with(r#","body":"a","bodyBase64":"YQ==""#), Unreadable::NoBody),
             (&with(r#","bodyBase64":"*""#), Unreadable::NoBody),
         ] {
-            assert_eq!(body_of(text), Err(why), "{text}");
+            assert_eq!(Kept::from_message(text), Err(why), "{text}");
         }
     }
 
@@ -232,16 +245,16 @@ mod tests {
         fn any_bytes_come_out_of_the_queue_as_they_went_in(body in any::<Vec<u8>>()) {
             let text = message(&body);
             prop_assert!(is_one_ascii_line(&text), "{text}");
-            let verified = body_of(&text).unwrap();
-            prop_assert_eq!(verified.body(), &body);
+            let kept = Kept::from_message(&text).unwrap();
+            prop_assert_eq!(kept.verified.body(), &body);
         }
 
         #[test]
         fn any_text_comes_out_of_the_queue_as_it_went_in(body in any::<String>()) {
             let text = message(body.as_bytes());
             prop_assert!(is_one_ascii_line(&text), "{text}");
-            let verified = body_of(&text).unwrap();
-            prop_assert_eq!(verified.body(), body.as_bytes());
+            let kept = Kept::from_message(&text).unwrap();
+            prop_assert_eq!(kept.verified.body(), body.as_bytes());
         }
 
         #[test]
@@ -255,7 +268,7 @@ mod tests {
         fn the_entry_out_of_the_queue_is_the_one_that_the_handler_would_have_put(cache in any::<String>(), topic in any::<String>(), text in any::<String>()) {
             let body = serde_json::json!({ "cache": cache, "topic": topic, "publish_timestamp": 1, "text": text }).to_string();
             let direct = Mapped::from_verified(Verified::from_queue(body.clone().into_bytes())).unwrap();
-            let redriven = Mapped::from_verified(body_of(&message(body.as_bytes())).unwrap()).unwrap();
+            let redriven = Mapped::from_verified(Kept::from_message(&message(body.as_bytes())).unwrap().verified).unwrap();
             prop_assert_eq!(direct.entry("default", None), redriven.entry("default", None));
         }
     }

@@ -10,22 +10,18 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use crate::aged::unix_milliseconds;
 use crate::attempt::CallError;
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
-use crate::delivered::{Delivered, EventBus};
-use crate::kept::body_of;
-use crate::log;
+use crate::delivered::{Delivered, EventBus, not_confirmed};
+use crate::kept::Kept;
 use crate::mapped::Mapped;
-use crate::metrics::Metrics;
-use crate::recorded::milliseconds;
 
-/// EventBridge's limit of entries for a call.
-const MAX_ENTRIES: usize = 10;
+mod batches;
+mod tally;
 
-/// EventBridge's limit for a call, in UTF-8 bytes of source, detail-type and detail; the smaller reading of 1 MB.
-const MAX_CALL_BYTES: usize = 1_000_000;
+use batches::batches;
+use tally::{MessageRecord, Tally};
 
 /// A batch of messages, as the event source mapping hands it over.
 #[derive(Debug, Deserialize)]
@@ -63,15 +59,8 @@ pub struct Redrive {
 
 /// A message that has become an entry.
 struct Redriven {
-    message_id: String,
+    record: MessageRecord,
     entry: PutEventsRequestEntry,
-}
-
-/// What became of a batch.
-#[derive(Default)]
-struct Tally {
-    redriven: u32,
-    failures: Vec<Failure>,
 }
 
 impl Redrive {
@@ -88,28 +77,36 @@ impl Redrive {
         let deadline = deadline(&context);
         let mut tally = Tally::default();
         self.bus.ask(deadline).await;
-        let entries = payload.records.into_iter().filter_map(|message| self.read(message, &mut tally)).collect();
-        for batch in batches(entries) {
-            self.put(batch, deadline, &mut tally).await;
+        let mut entries = Vec::new();
+        for message in payload.records {
+            let mut record = MessageRecord::new(&context.request_id, message.message_id);
+            match self.read(&message.body, &mut record) {
+                Ok(entry) => entries.push(Redriven { record, entry }),
+                Err(error) => tally.fail(record, error),
+            }
         }
-        tally.record(&context, began.elapsed());
-        Ok(BatchReport { batch_item_failures: tally.failures })
+        let missing = self.bus.check(deadline).await.err();
+        for batch in batches(entries) {
+            match &missing {
+                None => self.put(batch, deadline, &mut tally).await,
+                Some(missing) => tally.fail_all(batch, &missing.error),
+            }
+        }
+        Ok(tally.report(&context, began.elapsed()))
     }
 
     /// The entry that the handler would have put, by the same code; no trace header, since the trace has ended.
-    fn read(&self, message: SqsMessage, tally: &mut Tally) -> Option<Redriven> {
-        let mapped = match body_of(&message.body).map(Mapped::from_verified) {
-            Ok(Ok(mapped)) => mapped,
-            Ok(Err(unmappable)) => {
-                tally.fail(message.message_id, &format!("{}: {}", unmappable.why.code(), unmappable.why));
-                return None;
-            }
-            Err(unreadable) => {
-                tally.fail(message.message_id, &unreadable.to_string());
-                return None;
-            }
-        };
-        Some(Redriven { message_id: message.message_id, entry: mapped.entry(self.bus.name(), None) })
+    fn read(&self, message: &str, record: &mut MessageRecord) -> Result<PutEventsRequestEntry, String> {
+        let kept = Kept::from_message(message).map_err(|unreadable| unreadable.to_string())?;
+        record.reason = Some(kept.reason);
+        record.webhook_request_id = Some(kept.request_id);
+        let mapped = Mapped::from_verified(kept.verified)
+            .map_err(|unmappable| format!("{}: {}", unmappable.why.code(), unmappable.why))?;
+        let entry = mapped.entry(self.bus.name(), None);
+        record.topic_sequence_number = mapped.topic_sequence_number;
+        record.cache = Some(mapped.cache);
+        record.topic = Some(mapped.topic);
+        Ok(entry)
     }
 
     /// One call for all; where that is refused as a whole, one for each, so that a bad message takes no good one along.
@@ -117,22 +114,17 @@ impl Redrive {
         match self.call(batch.iter().map(|redriven| redriven.entry.clone()).collect(), deadline).await {
             Ok(results) => {
                 for (redriven, result) in batch.into_iter().zip(results) {
-                    tally.add(redriven.message_id, result);
+                    tally.add(redriven.record, result);
                 }
             }
             Err(error) if error.is_answer() && batch.len() > 1 => {
-                for redriven in batch {
-                    let result = self.call(vec![redriven.entry], deadline).await;
-                    let result =
-                        result.and_then(|mut results| results.pop().unwrap_or_else(|| Err(CallError::timed_out())));
-                    tally.add(redriven.message_id, result);
+                for Redriven { record, entry } in batch {
+                    let results = self.call(vec![entry], deadline).await;
+                    let result = results.and_then(|results| results.into_iter().next().unwrap_or_else(not_confirmed));
+                    tally.add(record, result);
                 }
             }
-            Err(error) => {
-                for redriven in batch {
-                    tally.fail(redriven.message_id, &error.to_string());
-                }
-            }
+            Err(error) => tally.fail_all(batch, &error),
         }
     }
 
@@ -141,71 +133,8 @@ impl Redrive {
         entries: Vec<PutEventsRequestEntry>,
         deadline: Deadline,
     ) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
-        self.bus.check(deadline).await.map_err(|missing| missing.error)?;
         timeout_at(deadline.instant(), self.bus.call(entries)).await.unwrap_or_else(|_| Err(CallError::timed_out()))
     }
-}
-
-impl Tally {
-    fn add(&mut self, message_id: String, result: Result<Delivered, CallError>) {
-        match result {
-            Ok(_) => self.redriven += 1,
-            Err(error) => self.fail(message_id, &error.to_string()),
-        }
-    }
-
-    fn fail(&mut self, message_id: String, error: &str) {
-        tracing::warn!(messageId = message_id, error, "The message stays in the retry queue.");
-        self.failures.push(Failure { item_identifier: message_id });
-    }
-
-    fn record(&self, context: &Context, took: Duration) {
-        #[derive(Serialize)]
-        #[serde(rename_all = "camelCase")]
-        struct BatchRecord<'a> {
-            request_id: &'a str,
-            redriven: u32,
-            redrive_failed: usize,
-            put_milliseconds: f64,
-        }
-        let (redriven, redrive_failed) = (self.redriven, self.failures.len());
-        let put_milliseconds = milliseconds(took);
-        let mut lines = String::new();
-        if log::is_enabled(tracing::Level::INFO) {
-            let record = BatchRecord { request_id: &context.request_id, redriven, redrive_failed, put_milliseconds };
-            lines += &log::line(tracing::Level::INFO, "A batch of the retry queue was taken to the bus.", &record);
-        }
-        let mut metrics = Metrics::new(&context.env_config.function_name);
-        metrics.count("Redriven", redriven);
-        metrics.count("RedriveFailed", redrive_failed.try_into().unwrap_or(u32::MAX));
-        metrics.milliseconds("PutMilliseconds", Some(put_milliseconds));
-        lines += &metrics.line(unix_milliseconds(SystemTime::now()));
-        log::write(&lines);
-    }
-}
-
-/// Parts the entries into as few calls as EventBridge's limits allow, in their order.
-fn batches(entries: Vec<Redriven>) -> Vec<Vec<Redriven>> {
-    let mut batches: Vec<Vec<Redriven>> = Vec::new();
-    let mut bytes = 0;
-    for redriven in entries {
-        let more = entry_bytes(&redriven.entry);
-        match batches.last_mut() {
-            Some(batch) if batch.len() < MAX_ENTRIES && bytes + more <= MAX_CALL_BYTES => {
-                bytes += more;
-                batch.push(redriven);
-            }
-            _ => {
-                bytes = more;
-                batches.push(vec![redriven]);
-            }
-        }
-    }
-    batches
-}
-
-fn entry_bytes(entry: &PutEventsRequestEntry) -> usize {
-    [entry.source(), entry.detail_type(), entry.detail()].into_iter().flatten().map(str::len).sum()
 }
 
 /// The invocation's end, less the time to report.
@@ -213,36 +142,4 @@ fn deadline(context: &Context) -> Deadline {
     let end = UNIX_EPOCH + Duration::from_millis(context.deadline);
     let left = end.duration_since(SystemTime::now()).unwrap_or_default();
     Deadline::after(left.saturating_sub(budget::REDRIVE_RESERVE))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of_sizes(sizes: &[usize]) -> Vec<Vec<usize>> {
-        let redriven = |bytes: &usize| Redriven {
-            message_id: String::new(),
-            entry: PutEventsRequestEntry::builder().detail("x".repeat(*bytes)).build(),
-        };
-        let sizes_of = |batch: Vec<Redriven>| batch.iter().map(|redriven| entry_bytes(&redriven.entry)).collect();
-        batches(sizes.iter().map(redriven).collect()).into_iter().map(sizes_of).collect()
-    }
-
-    #[test]
-    fn ten_small_entries_go_in_one_call_and_the_eleventh_in_another() {
-        assert_eq!(of_sizes(&[1; 11]), [vec![1; 10], vec![1]]);
-    }
-
-    #[test]
-    fn entries_of_more_than_a_megabyte_together_are_parted() {
-        assert_eq!(
-            of_sizes(&[400_000, 600_000, 1, 1_000_001, 1]),
-            [vec![400_000, 600_000], vec![1], vec![1_000_001], vec![1]]
-        );
-    }
-
-    #[test]
-    fn no_entries_make_no_call() {
-        assert!(of_sizes(&[]).is_empty());
-    }
 }

@@ -1,0 +1,105 @@
+//! What became of the messages of a batch: the report to SQS, a log record for each, one line of metrics for all.
+
+use std::time::{Duration, SystemTime};
+
+use lambda_runtime::Context;
+use serde::Serialize;
+use tracing::Level;
+
+use super::{BatchReport, Failure, Redriven};
+use crate::aged::unix_milliseconds;
+use crate::answered::Reason;
+use crate::attempt::CallError;
+use crate::delivered::Delivered;
+use crate::log;
+use crate::metrics::Metrics;
+use crate::recorded::milliseconds;
+
+/// The outcome of a message that is on the bus, and its metric.
+const REDRIVEN: &str = "Redriven";
+
+/// The outcome of a message that stays in the queue, and its metric.
+const REDRIVE_FAILED: &str = "RedriveFailed";
+
+/// The log record of one message, with the names of the webhook's own record, so that one query follows an event.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MessageRecord {
+    request_id: String,
+    outcome: &'static str,
+    message_id: String,
+    /// The request id of the webhook's invocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) webhook_request_id: Option<String>,
+    /// Why the webhook kept the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cache: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) topic: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) topic_sequence_number: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// What became of a batch.
+#[derive(Default)]
+pub(super) struct Tally {
+    redriven: u32,
+    failures: Vec<Failure>,
+    lines: String,
+}
+
+impl MessageRecord {
+    /// The record of this message, within this invocation of `redrive`.
+    pub(super) fn new(request_id: &str, message_id: String) -> Self {
+        Self { request_id: request_id.to_owned(), message_id, ..Self::default() }
+    }
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, mut record: MessageRecord, result: Result<Delivered, CallError>) {
+        match result {
+            Ok(delivered) => {
+                self.redriven += 1;
+                record.event_id = Some(delivered.event_id);
+                self.log(Level::INFO, "The event is on the bus, from the retry queue.", record, REDRIVEN);
+            }
+            Err(error) => self.fail(record, error.to_string()),
+        }
+    }
+
+    pub(super) fn fail_all(&mut self, batch: Vec<Redriven>, error: &CallError) {
+        for redriven in batch {
+            self.fail(redriven.record, error.to_string());
+        }
+    }
+
+    pub(super) fn fail(&mut self, mut record: MessageRecord, error: String) {
+        self.failures.push(Failure { item_identifier: record.message_id.clone() });
+        record.error = Some(error);
+        self.log(Level::WARN, "The message stays in the retry queue.", record, REDRIVE_FAILED);
+    }
+
+    fn log(&mut self, level: Level, message: &str, mut record: MessageRecord, outcome: &'static str) {
+        record.outcome = outcome;
+        if log::is_enabled(level) {
+            self.lines += &log::line(level, message, &record);
+        }
+    }
+
+    /// Writes the records and the metrics, and tells what has failed.
+    pub(super) fn report(mut self, context: &Context, took: Duration) -> BatchReport {
+        let mut metrics = Metrics::new(&context.env_config.function_name);
+        metrics.count(REDRIVEN, self.redriven);
+        metrics.count(REDRIVE_FAILED, self.failures.len().try_into().unwrap_or(u32::MAX));
+        metrics.milliseconds("PutMilliseconds", Some(milliseconds(took)));
+        self.lines += &metrics.line(unix_milliseconds(SystemTime::now()));
+        log::write(&self.lines);
+        BatchReport { batch_item_failures: self.failures }
+    }
+}
