@@ -1,0 +1,113 @@
+//! Start-up, first and warm invocations of each handler, in turn.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+use crate::handler::Handler;
+use crate::support::stage::Running;
+use crate::webhook;
+
+/// A round trip within a region, and none at all.
+const ROUND_TRIPS: [Duration; 2] = [Duration::ZERO, Duration::from_micros(4_500)];
+const BODIES: [usize; 3] = [200, 4 * 1024, 160 * 1024];
+
+/// Runs of all handlers at all delays and sizes, this many times, one after the other and each time in another order.
+pub async fn measure(rounds: usize, handlers: &[Handler]) -> Vec<Value> {
+    let mut runs = Vec::new();
+    for round in 0..rounds {
+        for round_trip in ROUND_TRIPS {
+            for bytes in BODIES {
+                for turn in 0..handlers.len() {
+                    let handler = &handlers[(round + turn) % handlers.len()];
+                    runs.push(run(handler, round_trip, bytes).await);
+                }
+            }
+        }
+        eprintln!("round {} of {rounds}", round + 1);
+    }
+    runs
+}
+
+/// Enough warm invocations that one takes its usual time, few enough that a run takes a second.
+fn warm_invocations(round_trip: Duration) -> u32 {
+    if round_trip.is_zero() { 200 } else { 40 }
+}
+
+async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Value {
+    let stage = handler.stage(round_trip).await;
+    let running = start_apart(handler, &stage).await;
+    let clock = CpuClock::of(&running);
+
+    // On Lambda it is a webhook that starts the process, so it waits there already.
+    let (ready, first) = tokio::join!(
+        async { (running.runtime.ready().await, clock.now()) },
+        async { (invoke(&running, bytes).await, clock.now()) },
+    );
+    let started = running.process.started;
+    let mut warm = Vec::new();
+    let invocations = warm_invocations(round_trip);
+    for _ in 0..invocations {
+        warm.push(milliseconds(invoke(&running, bytes).await));
+    }
+    let warm_cpu = (clock.now() - first.1) / invocations;
+
+    json!({
+        "handler": handler.name,
+        "roundTripMilliseconds": milliseconds(round_trip),
+        "bodyBytes": bytes,
+        "startUp": milliseconds(ready.0 - started),
+        "startUpCpu": milliseconds(ready.1),
+        "first": milliseconds(first.0),
+        "warm": warm,
+        "warmCpu": milliseconds(warm_cpu),
+        "peakKibibytes": peak_kibibytes(running.process.id()),
+    })
+}
+
+async fn invoke(running: &Running, bytes: usize) -> Duration {
+    let answer = running.invoke(&webhook::event(bytes)).await;
+    assert_eq!(answer.status(), 200, "{answer:?}\n{}", running.process.lines().join("\n"));
+    answer.elapsed()
+}
+
+/// The fakes keep to the first core; the handler may use all, as on Lambda, and so has one to itself.
+async fn start_apart(handler: &Handler, stage: &crate::support::stage::Stage) -> Running {
+    let this = Pid::from_raw(0);
+    let everywhere = sched_getaffinity(Pid::from_raw(1)).expect("the cores of this machine");
+    let mut first = CpuSet::new();
+    first.set(0).expect("a first core");
+    // A new process inherits the cores of the thread that starts it.
+    sched_setaffinity(this, &everywhere).expect("a thread of ours");
+    let running = handler.start(stage).await;
+    sched_setaffinity(this, &first).expect("a thread of ours");
+    running
+}
+
+/// The time that a process has computed, in all its threads.
+struct CpuClock(ClockId);
+
+impl CpuClock {
+    fn of(running: &Running) -> Self {
+        let id = Pid::from_raw(running.process.id().try_into().expect("a process id"));
+        Self(clock_getcpuclockid(id).expect("a process that runs"))
+    }
+
+    fn now(&self) -> Duration {
+        self.0.now().expect("a process that runs").into()
+    }
+}
+
+fn peak_kibibytes(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a process that runs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
+    peak.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}

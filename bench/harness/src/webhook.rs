@@ -1,0 +1,17 @@
+//! A signed webhook of a given size.
+
+use serde_json::Value;
+
+use crate::support::signed;
+
+/// The event for a body of this many bytes, published now.
+pub fn event(bytes: usize) -> Value {
+    let body = |text: &str| signed::body("serverless", "test", 3, text);
+    let padding = bytes.checked_sub(body("").len()).expect("a size that holds a webhook's keys");
+    signed::event(body(&text(padding)).as_bytes())
+}
+
+/// Text that needs no escaping, but is no run of one letter either.
+fn text(bytes: usize) -> String {
+    "The quick brown fox jumps over the lazy dog. ".chars().cycle().take(bytes).collect()
+}
