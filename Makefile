@@ -25,6 +25,11 @@ watch: ## Work on the handler: cargo lambda watch over a local AWS, each event s
 lint: ## rustfmt, clippy, licences and crates, cfn-lint, ruff, shellcheck
 	@local/lint
 
+.PHONY: test-sam
+test-sam: ## Type what docs/deploying.md says in a fresh clone: sam build, deploy and delete, on a local AWS
+	@local/setup aws build sam
+	@.local/venv-aws/bin/python -m pytest tests/sam
+
 .PHONY: scan
 scan: ## checkov over the templates; each exception stands beside what it excuses, with its reason
 	@local/setup scan
@@ -62,6 +67,22 @@ publish: ## Upload what was built to a bucket in each region, and print the laun
 .PHONY: lint-workflows
 lint-workflows: ## actionlint and zizmor over .github
 	@scripts/lint-workflows
+
+.PHONY: bench
+bench: ## Measure webhook beside a plain and a no-op handler, and write docs/performance.md (minutes)
+	@bench/run
+
+.PHONY: bench-pure
+bench-pure: ## Time the pure part, verify and map, by size of the body (criterion)
+	@cargo bench --locked --bench verify_and_map
+
+.PHONY: instructions
+instructions: ## Count the instructions of start-up, first and warm invocation; fail where they have grown by more than a tenth
+	@bench/count check
+
+.PHONY: instructions-write
+instructions-write: ## Record these counts anew, in bench/instructions.json
+	@bench/count write
 
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
