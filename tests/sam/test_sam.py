@@ -1,0 +1,122 @@
+"""What docs/deploying.md tells a user to type, typed in a fresh clone, against the local AWS.
+
+Not among the tests of `make test`, since SAM compiles everything anew: `make test-sam`.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bus_watch import BusWatch
+from leftovers import everything
+from local_aws import ROOT, LocalAws
+from momento_webhook import captured_body, post_signed
+from template_reader import PARAMETERS
+
+SECRET = "whsec-of-sam"
+STACK = "momento-eventbridge"
+PAGE = (ROOT / "docs" / "deploying.md").read_text()
+IS_X86 = platform.machine() in ("x86_64", "AMD64")
+
+
+def commands(heading: str) -> list[list[str]]:
+    """The shell blocks of a section, each as its lines."""
+    section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    return [block.strip().splitlines() for block in blocks]
+
+
+class User:
+    """A shell in a fresh clone, with SAM, cargo-lambda and credentials for the local AWS."""
+
+    def __init__(self, aws: LocalAws, folder: Path):
+        self.clone = folder / "clone"
+        subprocess.run(["git", "clone", "--quiet", "--no-local", "--depth=1", ROOT.as_uri(), self.clone], check=True)
+        home = Path.home()
+        tools = [ROOT / ".local" / f"venv-{name}" / "bin" for name in ("build", "sam")]
+        self.environment = {
+            "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
+            "HOME": str(folder),
+            "CARGO_HOME": os.environ.get("CARGO_HOME", str(home / ".cargo")),
+            "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
+            # What was compiled for the last run is not compiled again.
+            "CARGO_TARGET_DIR": str(ROOT / "target"),
+            "SAM_CLI_TELEMETRY": "0",
+            "AWS_ENDPOINT_URL": aws.endpoint,
+            "AWS_REGION": aws.region,
+            "AWS_DEFAULT_REGION": aws.region,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "LANG": "C.UTF-8",
+        }
+
+    def types(self, command: str, answers: str = "", **environment: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=self.clone,
+            env=self.environment | environment,
+            input=answers,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # Without a terminal, the question for the secret is answered on standard input too.
+            start_new_session=True,
+        )
+        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAws]:
+    with LocalAws() as aws:
+        yield aws
+
+
+@pytest.mark.timeout(3600)
+def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: LocalAws, tmp_path: Path):
+    user = User(aws, tmp_path)
+    native, x86 = commands("With three commands")
+    validate, build, deploy = native[:1] + x86 if IS_X86 else native
+
+    assert "is a valid SAM Template" in user.types(validate)
+    user.types(build)
+
+    # Stack, region and parameters: what is proposed, but for the secret. Then six questions about the deployment
+    # itself, with an answer proposed too, and a last one that wants a yes.
+    names = list(PARAMETERS)
+    answers = ["", "", *(SECRET if name == "MomentoSecretString" else "" for name in names), *[""] * 6, "y", ""]
+    before = everything(aws)
+    said = user.types(deploy, "\n".join(answers))
+    assert "Successfully created/updated stack" in said
+    assert SECRET not in said
+    assert SECRET not in (user.clone / "samconfig.toml").read_text()
+
+    described = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    url = aws.function_url_local(outputs["FunctionUrl"])
+    with BusWatch(aws) as bus:
+        assert post_signed(url, SECRET, captured_body()).status == 200
+        assert len(bus.wait(1)) == 1
+
+        [as_momento_does] = [block for block in commands("The first event") if "curl" in block[-1]]
+        assert user.types("\n".join(as_momento_does), URL=url, SECRET=SECRET).strip() == '{"message":"Success"}'
+        [event] = bus.wait(1)
+        assert event["detail"]["text"] == "hello"
+
+        [upgrade] = commands("Upgrade")
+        assert upgrade[-1] == "sam deploy"
+        user.types(upgrade[-1], "y\n")
+        assert post_signed(url, SECRET, captured_body()).status == 200
+        assert len(bus.wait(1)) == 1
+
+    [[remove]] = commands("Remove")
+    assert shlex.split(remove)[:2] == ["sam", "delete"]
+    user.types(remove, "y\ny\ny\n")
+    assert everything(aws) == before
