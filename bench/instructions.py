@@ -65,11 +65,16 @@ def compare(recorded: dict[str, int], measured: dict[str, int]) -> int:
         before = recorded[figure]
         too_many = now > before * ALLOWED_GROWTH
         grown += too_many
-        print(f"{figure:8} {now:>12,} instructions, recorded {before:>12,}: {now / before - 1:+.1%}"
-              f"{', more than a tenth above' if too_many else ''}")
+        print(
+            f"{figure:8} {now:>12,} instructions, recorded {before:>12,}: {now / before - 1:+.1%}"
+            f"{', more than a tenth above' if too_many else ''}"
+        )
     if grown:
-        print("Make it cheaper again, or, where it is worth that, run `make instructions-write` and commit "
-              f"{RECORDED.relative_to(ROOT)} with the reason.", file=sys.stderr)
+        print(
+            "Make it cheaper again, or, where it is worth that, run `make instructions-write` and commit "
+            f"{RECORDED.relative_to(ROOT)} with the reason.",
+            file=sys.stderr,
+        )
     return min(grown, 1)
 
 

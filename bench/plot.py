@@ -27,15 +27,18 @@ class Canvas:
         self.shapes: list[str] = []
         self.y = 20.0
 
-    def text(self, x: float, y: float, text: str, *, anchor: str = "start", colour: str = "#222",
-             bold: bool = False) -> None:
+    def text(
+        self, x: float, y: float, text: str, *, anchor: str = "start", colour: str = "#222", bold: bool = False
+    ) -> None:
         weight = ' font-weight="600"' if bold else ""
-        self.shapes.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{weight}>'
-                           f"{escape(text)}</text>")
+        self.shapes.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}"{weight}>{escape(text)}</text>'
+        )
 
     def rectangle(self, x: float, y: float, width: float, height: float, colour: str) -> None:
-        self.shapes.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1):.1f}" height="{height:.1f}" '
-                           f'fill="{colour}"/>')
+        self.shapes.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(width, 1):.1f}" height="{height:.1f}" fill="{colour}"/>'
+        )
 
     def heading(self, text: str) -> None:
         self.y += 14
@@ -54,9 +57,11 @@ class Canvas:
 
     def finish(self) -> str:
         height = self.y + 14
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
-                f'viewBox="0 0 {WIDTH} {height:.0f}" font-family="Helvetica, Arial, sans-serif" font-size="13">\n'
-                f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(self.shapes) + "\n</svg>\n")
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height:.0f}" '
+            f'viewBox="0 0 {WIDTH} {height:.0f}" font-family="Helvetica, Arial, sans-serif" font-size="13">\n'
+            f'<rect width="100%" height="100%" fill="#fff"/>\n' + "\n".join(self.shapes) + "\n</svg>\n"
+        )
 
 
 def draw(bars: list[Bar], cold: dict[str, tuple[float, float]], by_body: dict[str, dict[int, float]]) -> str:
@@ -86,8 +91,9 @@ def draw_cold_starts(canvas: Canvas, cold: dict[str, tuple[float, float]]) -> No
     for label, (start_up, first) in cold.items():
         colour = COLOURS[label.split(",")[0]]
         parts = [(start_up / longest, colour), (first / longest, lighter(colour))]
-        canvas.row(label, parts, f"{start_up:.1f} + {first:.1f} = {start_up + first:.1f}",
-                   bold=label.startswith("webhook"))
+        canvas.row(
+            label, parts, f"{start_up:.1f} + {first:.1f} = {start_up + first:.1f}", bold=label.startswith("webhook")
+        )
 
 
 def draw_bodies(canvas: Canvas, by_body: dict[str, dict[int, float]]) -> None:
@@ -95,10 +101,14 @@ def draw_bodies(canvas: Canvas, by_body: dict[str, dict[int, float]]) -> None:
     longest = max(max(times.values()) for times in by_body.values())
     for body, name in BODY_NAMES.items():
         for handler, times in by_body.items():
-            canvas.row(f"{handler}, {name}", [(times[body] / longest, COLOURS[handler])], f"{times[body]:.2f}",
-                       bold=handler == "webhook")
+            canvas.row(
+                f"{handler}, {name}",
+                [(times[body] / longest, COLOURS[handler])],
+                f"{times[body]:.2f}",
+                bold=handler == "webhook",
+            )
 
 
 def lighter(colour: str) -> str:
-    parts = (int(colour[place:place + 2], 16) for place in (1, 3, 5))
+    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
     return "#" + "".join(f"{(part + 2 * 255) // 3:02x}" for part in parts)

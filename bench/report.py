@@ -57,8 +57,15 @@ class Measured:
         self.runs = runs
         self.binaries = binaries
 
-    def figure(self, name: str, of: Callable[[dict], float], round_trip: float, body: int,
-               unit: str = "ms", target: float | None = None) -> Figure:
+    def figure(
+        self,
+        name: str,
+        of: Callable[[dict], float],
+        round_trip: float,
+        body: int,
+        unit: str = "ms",
+        target: float | None = None,
+    ) -> Figure:
         values: dict[str, list[float]] = {handler: [] for handler in HANDLERS}
         for run in self.runs:
             if (run["roundTripMilliseconds"], run["bodyBytes"]) == (round_trip, body):
@@ -66,8 +73,14 @@ class Measured:
         return Figure(name, unit, values, target)
 
     def main_figures(self, counted: dict[str, dict[str, int]]) -> list[Figure]:
-        def typical(name: str, of: Callable[[dict], float], target: float | None = None, *,
-                    round_trip: float = NO_DELAY, unit: str = "ms") -> Figure:
+        def typical(
+            name: str,
+            of: Callable[[dict], float],
+            target: float | None = None,
+            *,
+            round_trip: float = NO_DELAY,
+            unit: str = "ms",
+        ) -> Figure:
             return self.figure(name, of, round_trip, TYPICAL_BODY, unit, target)
 
         def counts(name: str, key: str, target: float | None = None) -> Figure:
@@ -114,13 +127,15 @@ def cell(figure: Figure, handler: str) -> str:
     text = number(figure.median(handler))
     if len(figure.values[handler]) > 1:
         low, high = figure.spread(handler)
-        text += f" ({number(low)}–{number(high)})"
+        text += f" ({number(low)} to {number(high)})"
     return text
 
 
 def main_table(figures: list[Figure]) -> str:
-    lines = ["| figure | webhook | plain handler | no-op handler | ratio to plain | at most | |",
-             "| --- | ---: | ---: | ---: | ---: | ---: | --- |"]
+    lines = [
+        "| figure | webhook | plain handler | no-op handler | ratio to plain | at most | |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
+    ]
     for figure in figures:
         ratio = figure.ratio()
         target, verdict = "", ""
@@ -142,8 +157,10 @@ def full_table(measured: Measured) -> str:
         ("warm CPU", lambda run: run["warmCpu"]),
         ("peak MiB", lambda run: run["peakKibibytes"] / 1024),
     ]
-    lines = ["| a round trip | body | handler | " + " | ".join(name for name, _ in columns) + " |",
-             "| --- | --- | --- |" + " ---: |" * len(columns)]
+    lines = [
+        "| a round trip | body | handler | " + " | ".join(name for name, _ in columns) + " |",
+        "| --- | --- | --- |" + " ---: |" * len(columns),
+    ]
     for round_trip in (NO_DELAY, IN_A_REGION):
         for body, body_name in BODY_NAMES.items():
             for handler in HANDLERS:
@@ -167,8 +184,14 @@ def linear_table(by_body: dict[int, int]) -> str:
 
 
 def machine() -> str:
-    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), platform.processor())
+    cpu = next(
+        (
+            line.split(":", 1)[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}; {instructions.compiler()}"
 
@@ -177,7 +200,8 @@ def section(measured: Measured, figures: list[Figure], by_body: dict[int, int]) 
     rounds = len(figures[2].values["webhook"])
     return f"""{BEGIN}
 Measured on {datetime.now(UTC):%Y-%m-%d} ({machine()}).
-Medians of {rounds} runs of each handler, in brackets the middle half of the runs (for times and memory); bodies of {TYPICAL_BODY} B, no network delay where none is named.
+Medians of {rounds} runs of each handler, and in brackets where the middle half of them lies.
+Bodies of {TYPICAL_BODY} B; no network delay where none is named.
 
 {main_table(figures)}
 
@@ -193,6 +217,26 @@ Cost by size of the body (callgrind):
 {END}"""
 
 
+def picture(measured: Measured, figures: list[Figure]) -> str:
+    def median(key: str, round_trip: float, body: int, handler: str) -> float:
+        return measured.figure(key, lambda run: run[key], round_trip, body).median(handler)
+
+    bars = []
+    for figure in figures:
+        if figure.target is not None:
+            text = f"{number(figure.median('webhook'))} of {number(figure.median('plain'))} {figure.unit}"
+            bars.append(plot.Bar(figure.name, figure.ratio(), figure.target, text))
+    cold_starts = {}
+    for round_trip in (NO_DELAY, IN_A_REGION):
+        for handler in HANDLERS:
+            times = (median(key, round_trip, TYPICAL_BODY, handler) for key in ("startUp", "first"))
+            cold_starts[f"{handler}, {round_trip:g} ms a round trip"] = tuple(times)
+    by_body = {
+        handler: {body: median("warmCpu", NO_DELAY, body, handler) for body in BODY_NAMES} for handler in HANDLERS
+    }
+    return plot.draw(bars, cold_starts, by_body)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("measurements", type=Path, help="what `harness measure` printed")
@@ -201,26 +245,20 @@ def main() -> None:
     binaries = {name: Path(path) for name, path in (handler.split("=", 1) for handler in arguments.handlers)}
 
     print("Counting instructions under callgrind…", flush=True)
-    counted = {name: instructions.measure(name, binary, repeats=3 if name == "webhook" else 1)
-               for name, binary in binaries.items()}
-    by_body = {body: instructions.measure("webhook", binaries["webhook"], repeats=1, body_bytes=body)["warm"]
-               for body in (200, 4096, 40960, 163840)}
+    counted = {
+        name: instructions.measure(name, binary, repeats=3 if name == "webhook" else 1)
+        for name, binary in binaries.items()
+    }
+    by_body = {
+        body: instructions.measure("webhook", binaries["webhook"], repeats=1, body_bytes=body)["warm"]
+        for body in (200, 4096, 40960, 163840)
+    }
 
     measured = Measured(json.loads(arguments.measurements.read_text()), binaries)
     figures = measured.main_figures(counted)
     print(main_table(figures))
 
-    PICTURE.write_text(plot.draw(
-        [plot.Bar(figure.name, figure.ratio(), figure.target,
-                  f"{number(figure.median('webhook'))} of {number(figure.median('plain'))} {figure.unit}")
-         for figure in figures if figure.target is not None],
-        {f"{handler}, {delay:g} ms a round trip": (
-            measured.figure("", lambda run: run["startUp"], delay, TYPICAL_BODY).median(handler),
-            measured.figure("", lambda run: run["first"], delay, TYPICAL_BODY).median(handler))
-         for delay in (NO_DELAY, IN_A_REGION) for handler in HANDLERS},
-        {handler: {body: measured.figure("", lambda run: run["warmCpu"], NO_DELAY, body).median(handler)
-                   for body in BODY_NAMES} for handler in HANDLERS},
-    ))
+    PICTURE.write_text(picture(measured, figures))
     page = PAGE.read_text()
     before, rest = page.split(BEGIN)
     after = rest.split(END)[1]
