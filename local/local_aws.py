@@ -161,6 +161,11 @@ class LocalAws:
             config=CLIENT_CONFIG,
         )
 
+    @property
+    def group(self) -> int:
+        """The process group in which the local AWS and the functions run."""
+        return self._process.pid
+
     def function_url_local(self, url: str) -> str:
         """The address on this machine of a Function URL as the stack's output gives it."""
         parts = urlsplit(url)
