@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import shlex
 import uuid
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -57,7 +58,7 @@ class WayBack:
 
 @pytest.fixture(scope="module")
 def momento() -> Iterator[MomentoStandIn]:
-    with MomentoStandIn(api_key="momento-key", caches={CACHE, *AWKWARD}) as momento:
+    with MomentoStandIn(api_key="momento-key", caches={CACHE, "my-cache", *AWKWARD}) as momento:
         yield momento
 
 
@@ -161,6 +162,20 @@ def test_a_key_may_be_500_characters_long(way_back: WayBack) -> None:
         way_back.put("cacheSet", {"cacheName": CACHE, "key": character * 500, "message": "x", "ttl": 60})
     for character in "ké ":
         way_back.momento.wait_for_item(CACHE, character * 500)
+
+
+def test_the_lines_of_the_documentation_do_what_they_say(way_back: WayBack) -> None:
+    text = (ROOT / "docs" / "eventbridge-to-momento.md").read_text()
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("aws events put-events --entries '")]
+    assert len(commands) == 4
+    way_back.requests_until_now()
+    for *_, entries in commands:
+        (entry,) = json.loads(entries)
+        assert entry.keys() == {"Source", "DetailType", "Detail"}
+        way_back.put(entry["DetailType"], json.loads(entry["Detail"]), entry["Source"])
+        wait_for("the request", lambda: len(way_back.momento.requests) == 1)
+        (request,) = way_back.requests_until_now()
+        assert request.status == 204, entry
 
 
 # ---- What is not valid
