@@ -84,6 +84,14 @@ instructions: ## Count the instructions of start-up, first and warm invocation; 
 instructions-write: ## Record these counts anew, in bench/instructions.json
 	@bench/count write
 
+.PHONY: load
+load: binaries ## 10,000 events while three calls in ten fail, then an account of each (some minutes)
+	@cargo test --quiet --test load -- --ignored --nocapture
+
+.PHONY: dashboard
+dashboard: ## Draw docs/dashboard.png from the metrics of 75 seconds of load with faults
+	@observe/run
+
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
 	rm -rf target .local .aws-sam build

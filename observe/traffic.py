@@ -67,7 +67,9 @@ UNMAPPABLE = Kind(
     "queued: not an event", "Queued", "Unmappable", lambda: signed(json.dumps(f"{TEXT} {next(_sequence)}").encode())
 )
 BOTH_FAILED = event("neither bus nor queue took it", "both-failed", "BothFailed", "PutFailed")
-CUT_BOTH_FAILED = event("the same, its detail-type cut", "both-failed" + LONG_TOPIC, "BothFailed", "PutFailed", cut=True)
+CUT_BOTH_FAILED = event(
+    "the same, its detail-type cut", "both-failed" + LONG_TOPIC, "BothFailed", "PutFailed", cut=True
+)
 MISSING = Kind("no signature", "Forged", "SignatureMissing", lambda: forged())
 MALFORMED = Kind("a malformed signature", "Forged", "SignatureMalformed", lambda: forged("not-a-signature"))
 MISMATCH = Kind(
