@@ -114,7 +114,7 @@ class MomentoStandIn:
             with self._lock:
                 return self.items.get(wanted)
 
-        return wait_for(f"the item {wanted} at Momento", item, 10)
+        return wait_for(f"the item {wanted} at Momento", item)
 
     def wait_for_messages(self, cache: str, topic: str, count: int = 1) -> list[bytes]:
         def messages() -> list[bytes] | None:
@@ -122,7 +122,7 @@ class MomentoStandIn:
                 arrived = self.messages.get((cache, topic), [])
                 return list(arrived) if len(arrived) >= count else None
 
-        return wait_for(f"{count} messages on {cache}/{topic}", messages, 10)
+        return wait_for(f"{count} messages on {cache}/{topic}", messages)
 
     def take_request(self, method: str, target: str, headers: Any, body: bytes) -> Request:
         """Does what the request asks, or refuses it; either way it is on record."""

@@ -15,6 +15,22 @@ DESTINATIONS = {name for name, resource in RESOURCES.items() if resource["Type"]
 TARGETS = {name: target for name, rule in RULES.items() for target in rule["Properties"]["Targets"]}
 TO_MOMENTO = {name: target for name, target in TARGETS.items() if target["Arn"]["Fn::GetAtt"][0] in DESTINATIONS}
 
+# Momento's list of regions and cells, as its HTTP API reference gives it.
+CELLS = {
+    "us-east-1": "cell-us-east-1-1",
+    "us-east-2": "cell-1-us-east-2-1",
+    "us-west-2": "cell-4-us-west-2-1",
+    "eu-west-1": "cell-1-eu-west-1-1",
+    "eu-west-2": "cell-1-eu-west-2-1",
+    "eu-central-1": "cell-1-eu-central-1-1",
+    "eu-north-1": "cell-1-eu-north-1-1",
+    "ap-south-1": "cell-1-ap-south-1-1",
+    "ap-northeast-1": "cell-ap-northeast-1-1",
+    "ap-southeast-1": "cell-1-ap-southeast-1-1",
+    "ap-southeast-2": "cell-1-ap-southeast-2-1",
+}
+ENDPOINTS = {region: f"https://api.cache.{cell}.prod.a.momentohq.com" for region, cell in CELLS.items()}
+
 
 def attribute(name: str, of: str = "Arn") -> dict:
     return {"Fn::GetAtt": [name, of]}
@@ -155,9 +171,10 @@ def test_a_parameter_takes_what_it_should_and_refuses_the_rest(name: str, good: 
     assert [value for value in bad if pattern.fullmatch(value)] == []
 
 
-def test_the_region_rule_knows_the_same_regions_as_the_mapping() -> None:
+def test_every_region_of_momento_has_its_endpoint_and_the_region_rule_knows_the_same() -> None:
+    known = {region: values["Endpoint"] for region, values in TEMPLATE["Mappings"]["MomentoRegions"].items()}
+    assert known == ENDPOINTS
+    assert len(known) == 11
     rule = TEMPLATE["Rules"]["MomentoIsInTheRegion"]["Assertions"][0]
-    regions = list(TEMPLATE["Mappings"]["MomentoRegions"])
-    assert rule["Assert"]["Fn::Contains"] == [regions, {"Ref": "AWS::Region"}]
-    assert re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", rule["AssertDescription"]) == regions
-    assert len(regions) == 11
+    assert rule["Assert"]["Fn::Contains"] == [list(known), {"Ref": "AWS::Region"}]
+    assert re.findall(r"\b[a-z]{2}-[a-z]+-\d\b", rule["AssertDescription"]) == list(known)

@@ -130,7 +130,7 @@ def test_nothing_runs_in_a_circle(both_ways: BothWays) -> None:
     assert sent == [("POST", 204), ("POST", 204), ("POST", 204), ("PUT", 204)]
     events = sorted(event["detail-type"] for event in both_ways.watch.take())
     assert events == [f"{CACHE}#{TOPIC_1}"] * 3 + [f"{CACHE}#{TOPIC_2}"] * 3
-    assert {answer.status for answer in both_ways.momento.webhook_answers} == {200}
+    assert {answer.status for answer in both_ways.momento.webhook_answers} <= {200, 202}
 
 
 def test_one_topic_for_both_ends_is_refused_with_a_sentence(aws: LocalAws) -> None:
