@@ -158,6 +158,13 @@ def test_any_json_arrives_as_json_and_a_string_with_its_quotes(way_back: WayBack
         assert value.startswith(b'"') == isinstance(message, str)
 
 
+def test_a_missing_message_is_not_noticed(way_back: WayBack) -> None:
+    """As documented: no pattern can tell it from an object. The local AWS then sends the whole event."""
+    way_back.put("topicPublish", {"cacheName": CACHE, "topicName": "no message"})
+    (message,) = way_back.momento.wait_for_messages(CACHE, "no message")
+    assert json.loads(message)["detail"] == {"cacheName": CACHE, "topicName": "no message"}
+
+
 def test_a_key_may_be_500_characters_long(way_back: WayBack) -> None:
     for character in "ké ":
         way_back.put("cacheSet", {"cacheName": CACHE, "key": character * 500, "message": "x", "ttl": 60})

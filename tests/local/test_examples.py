@@ -153,6 +153,15 @@ def test_an_example_keeps_what_fails_and_lets_only_its_own_rule_write_there(path
     assert resources["DeadLetterQueue"]["Properties"]["SqsManagedSseEnabled"] is True
 
 
+def test_what_the_examples_function_fails_on_is_kept() -> None:
+    resources = read_template(ASYNC_PROCESSING.read_text())["Resources"]
+    queue = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
+    assert resources["Function"]["Properties"]["DeadLetterConfig"] == {"TargetArn": queue}
+    (policy,) = resources["FunctionRole"]["Properties"]["Policies"]
+    allowed = {statement["Action"]: statement["Resource"] for statement in policy["PolicyDocument"]["Statement"][:2]}
+    assert allowed == {"secretsmanager:GetSecretValue": {"Ref": "ApiKeySecret"}, "sqs:SendMessage": queue}
+
+
 def test_the_example_with_a_function_knows_the_same_endpoints() -> None:
     destinations = read_template((ROOT / "api-destinations.yaml").read_text())
     example = read_template(ASYNC_PROCESSING.read_text())
