@@ -39,7 +39,7 @@ class BusWatch:
         taken = []
         end = time.monotonic() + 10
         while time.monotonic() < end:
-            for event in self._receive(seconds=1):
+            for event in self.receive(seconds=1):
                 if event["detail-type"] == mark:
                     return taken
                 taken.append(event)
@@ -52,10 +52,11 @@ class BusWatch:
         while len(taken) < count:
             if time.monotonic() > end:
                 raise TimeoutError(f"{len(taken)} of {count} events came over the bus {self.bus} within {seconds:g} s.")
-            taken += self._receive(seconds=1)
+            taken += self.receive(seconds=1)
         return taken
 
-    def _receive(self, seconds: int) -> list[dict]:
+    def receive(self, seconds: int) -> list[dict]:
+        """What is there, or the first to come within the time."""
         answer = self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=seconds)
         events = []
         for message in answer.get("Messages", []):

@@ -74,9 +74,9 @@ impl Aws {
         aws_sdk_eventbridge::Client::new(&config)
     }
 
-    /// A client that gives up one attempt after [`budget::ATTEMPT`].
-    pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(&self.config(budget::ATTEMPT, self.sqs_url.as_ref()))
+    /// For a client that gives up one attempt after [`budget::ATTEMPT`], and is made when the first event needs it.
+    pub fn sqs(&self) -> SdkConfig {
+        self.config(budget::ATTEMPT, self.sqs_url.as_ref())
     }
 
     /// A client that gives up one attempt after [`budget::SECRET_READ`].

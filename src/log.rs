@@ -18,6 +18,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
 
+use crate::aged::unix_milliseconds;
 use crate::config::{ConfigError, Lookup};
 
 /// The module path of this crate, as RUST_LOG names it.
@@ -62,7 +63,7 @@ pub fn line(level: Level, message: &str, fields: &impl Serialize) -> String {
         #[serde(flatten)]
         fields: &'a T,
     }
-    let timestamp = DateTime::from(SystemTime::now()).fmt(Format::DateTime).unwrap_or_default();
+    let timestamp = timestamp(unix_milliseconds(SystemTime::now()));
     let timestamp = timestamp.as_str();
     let line = if SETTINGS.get().is_some_and(|settings| settings.is_json) {
         serde_json::to_string(&Line { timestamp, level: level.as_str(), message, fields }).unwrap_or_default()
@@ -70,6 +71,12 @@ pub fn line(level: Level, message: &str, fields: &impl Serialize) -> String {
         format!("{timestamp} {level:5} {message} {}", serde_json::to_string(fields).unwrap_or_default())
     };
     line + "\n"
+}
+
+/// The time in RFC 3339, always with three decimals, so that it sorts as text.
+fn timestamp(now: i64) -> String {
+    let seconds = DateTime::from_secs(now / 1000).fmt(Format::DateTime).unwrap_or_default();
+    format!("{}.{:03}Z", seconds.trim_end_matches('Z'), now % 1000)
 }
 
 /// Writes whole lines at once, so that no two records mix.
@@ -161,5 +168,24 @@ impl Visit for Fields {
 
     fn record_f64(&mut self, field: &Field, value: f64) {
         self.add(field, value.into());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_has_three_decimals_even_where_they_are_zeros() {
+        assert_eq!(timestamp(1_726_292_279_850), "2024-09-14T05:37:59.850Z");
+        assert_eq!(timestamp(1_726_292_279_000), "2024-09-14T05:37:59.000Z");
+    }
+
+    #[test]
+    fn lambdas_level_names_are_known_and_trace_is_debug() {
+        assert_eq!(level_named("TRACE"), Some(LevelFilter::DEBUG));
+        assert_eq!(level_named("warn"), Some(LevelFilter::WARN));
+        assert_eq!(level_named("FATAL"), Some(LevelFilter::OFF));
+        assert_eq!(level_named("loud"), None);
     }
 }

@@ -10,10 +10,10 @@ use tracing::Level;
 
 use crate::aged::unix_milliseconds;
 use crate::answered::Outcome;
-use crate::kept::QueueMessage;
 use crate::log;
 use crate::mapped::Mapped;
 use crate::metrics::Metrics;
+use crate::queue_message::QueueMessage;
 
 /// The log record of one request. What is not known of it is left out.
 #[derive(Debug, Default, Serialize)]

@@ -14,8 +14,8 @@ use crate::attempt::CallError;
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
 use crate::delivered::{Delivered, EventBus, not_confirmed};
-use crate::kept::Kept;
 use crate::mapped::Mapped;
+use crate::queue_message::Kept;
 
 mod batches;
 mod tally;

@@ -154,10 +154,10 @@ async fn read(reader: Arc<Reader>, state: Arc<Mutex<State>>, news: watch::Sender
         Ok(None) => return,
         Err(error) => return error.log(&reader.id),
     };
-    let previous_until = reader.previous_until(created_at);
+    let previous_until = previous_until(created_at, reader.previous_secret);
     let before = lock(&state).known.clone();
     let known = match before {
-        Some(before) if before.current == current => KnownSecrets { previous_until, ..(*before).clone() },
+        Some(before) if before.current == current && before.previous_until == previous_until => (*before).clone(),
         // What was current until now is the previous one, until AWSPREVIOUS itself is read and in case that fails.
         before => KnownSecrets {
             previous: before.map(|before| before.current.clone()),
@@ -197,12 +197,12 @@ impl Reader {
             Err(error) => Err(ReadError::Call(error)),
         }
     }
+}
 
-    /// Until when the version before this one is accepted. A version without a date has no previous one that could be.
-    fn previous_until(&self, created_at: Option<i64>) -> i64 {
-        let lifetime = i64::try_from(self.previous_secret.as_millis()).unwrap_or(i64::MAX);
-        created_at.map_or(i64::MIN, |created_at| created_at.saturating_add(lifetime))
-    }
+/// Until when the version before this one is accepted. A version without a date has no previous one that could be.
+fn previous_until(created_at: Option<i64>, lifetime: Duration) -> i64 {
+    let lifetime = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
+    created_at.map_or(i64::MIN, |created_at| created_at.saturating_add(lifetime))
 }
 
 fn secrets_of(output: GetSecretValueOutput) -> Result<(SigningSecrets, Option<i64>), SenselessSecret> {
@@ -223,5 +223,38 @@ impl ReadError {
                 tracing::error!(secretId = id, "The signing secret cannot be used: {why}.");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(text: &str) -> SigningSecrets {
+        SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn the_previous_secrets_are_accepted_until_their_time_is_over_and_no_longer() {
+        let (current, previous) = (secrets("new"), Some(secrets(r#"["a","b"]"#)));
+        let known = KnownSecrets { current, previous, is_previous_read: true, previous_until: 1_000 };
+        let accepted = |now| known.accepted_at(now).map(|secret| secret.bytes().to_vec()).collect::<Vec<_>>();
+        assert_eq!(accepted(999), [&b"new"[..], b"a", b"b"]);
+        assert_eq!(accepted(1_000), [b"new"]);
+    }
+
+    #[test]
+    fn no_lifetime_and_no_date_both_mean_that_no_previous_secret_is_accepted() {
+        let seconds = Duration::from_secs;
+        assert_eq!(previous_until(Some(5_000), seconds(0)), 5_000);
+        assert_eq!(previous_until(Some(5_000), seconds(60)), 65_000);
+        assert_eq!(previous_until(Some(5_000), seconds(u64::MAX)), i64::MAX);
+        assert_eq!(previous_until(None, seconds(60)), i64::MIN);
+    }
+
+    #[test]
+    fn a_binary_secret_is_senseless() {
+        let binary = GetSecretValueOutput::builder().secret_binary(aws_smithy_types::Blob::new(b"x")).build();
+        assert_eq!(secrets_of(binary).err(), Some(SenselessSecret::NotText));
     }
 }

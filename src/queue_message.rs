@@ -1,0 +1,247 @@
+//! The queue message that an event is kept as.
+//!
+//! One line of pure ASCII JSON, since SQS refuses some Unicode that JSON allows; lossless for any bytes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+
+use aws_smithy_types::base64;
+use serde::{Deserialize, Serialize};
+use serde_json::ser::Formatter;
+
+use crate::answered::Reason;
+use crate::verified::Verified;
+
+/// The version of the message's shape.
+const VERSION: u32 = 1;
+
+/// The shape of a queue message.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shape<'a> {
+    version: u32,
+    reason: Reason,
+    error: Cow<'a, str>,
+    received_at: i64,
+    request_id: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<Cow<'a, str>>,
+}
+
+/// A message for the retry queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueMessage {
+    reason: Reason,
+    text: String,
+}
+
+/// Why a message out of the queue cannot be read. Nothing of the message is quoted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is not the JSON that the handler writes.
+    NotAQueueMessage,
+    /// It was written by a version that this one does not know.
+    UnknownVersion,
+    /// It has no body, or two, or one that is said to be base64 and is not.
+    NoBody,
+}
+
+impl QueueMessage {
+    /// The message for a body. `received_at` in milliseconds since the Unix epoch; `error` a code and a message.
+    pub fn new(verified: &Verified, reason: Reason, error: &str, received_at: i64, request_id: &str) -> Self {
+        let (body, body_base64) = shorter_form(verified.body());
+        let (error, request_id) = (error.into(), request_id.into());
+        let shape = Shape { version: VERSION, reason, error, received_at, request_id, body, body_base64 };
+        Self { reason, text: to_ascii_json(&shape) }
+    }
+
+    /// Why the event is kept.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The line that is sent.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// What a queue message holds: the body, and why and by which request it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The body as it was signed.
+    pub verified: Verified,
+    /// Why it was kept.
+    pub reason: Reason,
+    /// The request id of the webhook's invocation.
+    pub request_id: String,
+}
+
+impl Kept {
+    /// Reads a message out of the queue.
+    pub fn from_message(message: &str) -> Result<Self, Unreadable> {
+        let shape: Shape<'_> = serde_json::from_str(message).map_err(|_| Unreadable::NotAQueueMessage)?;
+        if shape.version != VERSION {
+            return Err(Unreadable::UnknownVersion);
+        }
+        let body = match (shape.body, shape.body_base64) {
+            (Some(body), None) => body.into_owned().into_bytes(),
+            (None, Some(encoded)) => base64::decode(encoded.as_ref()).map_err(|_| Unreadable::NoBody)?,
+            _ => return Err(Unreadable::NoBody),
+        };
+        let (verified, request_id) = (Verified::from_queue(body), shape.request_id.into_owned());
+        Ok(Self { verified, reason: shape.reason, request_id })
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::NotAQueueMessage => "NotAQueueMessage: The message is not one that the webhook handler writes.",
+            Self::UnknownVersion => "UnknownVersion: A newer webhook handler wrote the message; update redrive.",
+            Self::NoBody => "NoBody: The message has no readable body.",
+        })
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// The body as text or as base64: as base64 where it is not UTF-8 or where that is shorter.
+fn shorter_form(body: &[u8]) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
+    let base64_length = body.len().div_ceil(3) * 4;
+    match std::str::from_utf8(body) {
+        Ok(text) if escaped_length(text) <= base64_length + "Base64".len() => (Some(text.into()), None),
+        _ => (None, Some(base64::encode(body).into())),
+    }
+}
+
+/// The length of a text within an ASCII JSON string.
+fn escaped_length(text: &str) -> usize {
+    let escaped = |character: char| match character {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..'\u{20}' => 6,
+        _ if character.is_ascii() => 1,
+        _ => character.len_utf16() * 6,
+    };
+    text.chars().map(escaped).sum()
+}
+
+/// Serialises into pure ASCII.
+pub(crate) fn to_ascii_json(value: &impl Serialize) -> String {
+    let mut json = Vec::new();
+    let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut json, AsciiFormatter));
+    debug_assert!(written.is_ok(), "strings and numbers are always written");
+    String::from_utf8(json).unwrap_or_default()
+}
+
+struct AsciiFormatter;
+
+impl Formatter for AsciiFormatter {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(place) = rest.find(|character: char| !character.is_ascii()) {
+            let (ascii, beyond) = rest.split_at(place);
+            writer.write_all(ascii.as_bytes())?;
+            let mut characters = beyond.chars();
+            for unit in characters.next().unwrap_or_default().encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = characters.as_str();
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapped::Mapped;
+    use proptest::prelude::*;
+
+    fn message(body: &[u8]) -> String {
+        let verified = Verified::from_queue(body.to_vec());
+        let error = "InternalFailure: Später\nnoch \"einmal\".";
+        QueueMessage::new(&verified, Reason::EntryFailed, error, 1_726_292_279_850, "8476a536-e9f4").text().to_owned()
+    }
+
+    fn is_one_ascii_line(text: &str) -> bool {
+        text.bytes().all(|byte| (0x20..0x80).contains(&byte))
+    }
+
+    #[test]
+    fn the_message_has_the_contracts_keys_in_its_order() {
+        let text = message(r#"{"a":"é🐿\u0000 and enough of plain text"}"#.as_bytes());
+        assert_eq!(
+            text,
+            r#"{"version":1,"reason":"EntryFailed","error":"InternalFailure: Sp\u00e4ter\nnoch \"einmal\".","receivedAt":1726292279850,"requestId":"8476a536-e9f4","body":"{\"a\":\"\u00e9\ud83d\udc3f\\u0000 and enough of plain text\"}"}"#
+        );
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_kept_as_base64() {
+        assert!(message(b"\xff\xfe").ends_with(r#","bodyBase64":"//4="}"#));
+    }
+
+    #[test]
+    fn a_body_of_180_000_bytes_fits_one_log_record_whatever_it_holds() {
+        for body in ["x", "\u{1}", "\"", "é", "\u{ffff}", "\\"].map(|unit| unit.repeat(180_000 / unit.len())) {
+            let text = message(body.as_bytes());
+            assert!(text.len() < 245_000, "{}", text.len());
+            assert_eq!(Kept::from_message(&text).unwrap().verified.body(), body.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_message_that_cannot_be_read_says_why_and_quotes_nothing() {
+        let with = |members: &str| {
+            format!(r#"{{"version":1,"reason":"TimedOut","error":"","receivedAt":1,"requestId":""{members}}}"#)
+        };
+        for (text, why) in [
+            ("", Unreadable::NotAQueueMessage),
+            ("[]", Unreadable::NotAQueueMessage),
+            (&with(r#","body":1"#), Unreadable::NotAQueueMessage),
+            (&with(r#","body":"a""#).replace(":1,\"reason", ":2,\"reason"), Unreadable::UnknownVersion),
+            (&with(""), Unreadable::NoBody),
+            (&with(r#","body":"a","bodyBase64":"YQ==""#), Unreadable::NoBody),
+            (&with(r#","bodyBase64":"*""#), Unreadable::NoBody),
+        ] {
+            assert_eq!(Kept::from_message(text), Err(why), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_come_out_of_the_queue_as_they_went_in(body in any::<Vec<u8>>()) {
+            let text = message(&body);
+            prop_assert!(is_one_ascii_line(&text), "{text}");
+            let kept = Kept::from_message(&text).unwrap();
+            prop_assert_eq!(kept.verified.body(), &body);
+        }
+
+        #[test]
+        fn any_text_comes_out_of_the_queue_as_it_went_in(body in any::<String>()) {
+            let text = message(body.as_bytes());
+            prop_assert!(is_one_ascii_line(&text), "{text}");
+            let kept = Kept::from_message(&text).unwrap();
+            prop_assert_eq!(kept.verified.body(), body.as_bytes());
+        }
+
+        #[test]
+        fn the_shorter_of_the_two_forms_is_written(body in any::<String>()) {
+            let escaped = to_ascii_json(&body).len();
+            let encoded = base64::encode(&body).len() + 2 + "Base64".len();
+            prop_assert_eq!(message(body.as_bytes()).contains(r#""bodyBase64""#), encoded < escaped);
+        }
+
+        #[test]
+        fn the_entry_out_of_the_queue_is_the_one_that_the_handler_would_have_put(cache in any::<String>(), topic in any::<String>(), text in any::<String>()) {
+            let body = serde_json::json!({ "cache": cache, "topic": topic, "publish_timestamp": 1, "text": text }).to_string();
+            let direct = Mapped::from_verified(Verified::from_queue(body.clone().into_bytes())).unwrap();
+            let redriven = Mapped::from_verified(Kept::from_message(&message(body.as_bytes())).unwrap().verified).unwrap();
+            prop_assert_eq!(direct.entry("default", None), redriven.entry("default", None));
+        }
+    }
+}
