@@ -3,6 +3,7 @@
 - `aws`: one local AWS for the whole run (local/local_aws.py). A test deploys stacks with names of its own, on a bus of
   its own, and deletes them. Its functions reach EventBridge through `gate`.
 - `gate`: sees every entry that a function puts, byte for byte, and can refuse (event_bridge_gate.py).
+- A figure that a test records with record_property("figure", "…") is printed at the end of the run.
 - `make_bus`: makes an event bus with a watch on it (local/bus_watch.py), for as long as the module runs.
 """
 
@@ -45,3 +46,11 @@ def make_bus(aws: LocalAws) -> Iterator[Callable[[str], BusWatch]]:
             return stack.enter_context(BusWatch(aws, name))
 
         yield make
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the figures that tests recorded with record_property("figure", …)."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "figure":
+                terminalreporter.write_line(str(value))

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 from bus_watch import BusWatch
 from conftest import ARCHITECTURE
 from event_bridge_gate import EventBridgeGate
@@ -71,7 +70,10 @@ def processes_of(aws: LocalAws) -> set[int]:
 
 
 def test_a_rotation_under_load_loses_only_what_was_signed_before_the_stored_secret_changed(
-    aws: LocalAws, gate: EventBridgeGate, make_bus: Callable[[str], BusWatch], capsys: pytest.CaptureFixture[str]
+    aws: LocalAws,
+    gate: EventBridgeGate,
+    make_bus: Callable[[str], BusWatch],
+    record_property: Callable[[str, str], None],
 ) -> None:
     make_bus("rotation")
     with deployed(aws, "rotation", OLD) as outputs, ThreadPoolExecutor(16) as senders:
@@ -103,20 +105,13 @@ def test_a_rotation_under_load_loses_only_what_was_signed_before_the_stored_secr
     before = [event for event in refused if event.after < changed]
     after = [event for event in refused if event.after >= changed]
     last = f", the last one {after[-1].after - changed:.2f} s after it" if after else ""
-    summary = {
-        "events": len(sent),
-        "refused before the stored secret changed": len(before),
-        "refused after it": len(after),
-        "the last refusal came so many seconds after it": round(after[-1].after - changed, 2) if after else None,
-    }
-    (ROOT / ".local" / "run" / "rotation.json").write_text(json.dumps(summary, indent=1) + "\n")
-    with capsys.disabled():
-        print(
-            f"\n{len(sent)} events at {EVENTS_A_SECOND} a second; the signer changed {SIGNER_CHANGES_AFTER:g} s, the "
-            f"stored secret {changed:.1f} s after the first. Refused: {len(before)} before the stored secret changed "
-            f"(the new signer's: nothing that the handler can read holds the secret that made them), "
-            f"{len(after)} after it{last}."
-        )
+    record_property(
+        "figure",
+        f"Rotation: {len(sent)} events at {EVENTS_A_SECOND} a second; the signer changed {SIGNER_CHANGES_AFTER:g} s, "
+        f"the stored secret {changed:.1f} s after the first. Refused: {len(before)} before the stored secret changed "
+        f"(the new signer's: nothing that the handler can read holds the secret that made them), "
+        f"{len(after)} after it{last}.",
+    )
 
     assert {event.status for event in sent} == {200, 403}
     assert {event.signer for event in refused} == {NEW}
