@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::case::ANSWER_WITHIN;
 use crate::support::fake_aws::Message;
 use crate::support::process::Process;
+use crate::support::retry_queue::kept_body;
 use crate::support::runtime_api::{Answer, TRACE};
 use crate::support::signed;
 use crate::support::stage::{BUS, Running, Stage};
@@ -200,14 +199,6 @@ fn check_kept(kept: &Value, reason: &str, body: &str, before: i64, request_id: &
     assert!((before..before + 3_000).contains(&received), "receivedAt {received}, sent {before}");
     assert_eq!(kept.as_object().map(|members| members.len()), Some(6), "{kept}");
     assert_eq!(kept_body(kept), body.as_bytes());
-}
-
-pub fn kept_body(kept: &Value) -> Vec<u8> {
-    match (kept["body"].as_str(), kept["bodyBase64"].as_str()) {
-        (Some(text), None) => text.as_bytes().to_vec(),
-        (None, Some(encoded)) => STANDARD.decode(encoded).expect("base64"),
-        _ => panic!("not one body: {kept}"),
-    }
 }
 
 /// A 500 leaves the event in one ERROR record, or, where it was not verified, nothing of it anywhere.

@@ -10,6 +10,7 @@ use crate::case::{Case, Failures, describes, fail, first_put, puts};
 use crate::checks::entry_of;
 use crate::support::fake_aws::EventBridge;
 use crate::support::fault::Fault::{self, AnswerLost, Error, FailedEntries, FailedEntriesAt, Hang, Reset, Slow};
+use crate::support::retry_queue::{batch, failures};
 use crate::support::runtime_api::RuntimeApi;
 use crate::support::signed;
 use crate::support::stage::Stage;
@@ -144,13 +145,11 @@ fn with(name: &'static str, messages: Vec<Message>, expected: Expected) -> Case 
 
 async fn run(name: &'static str, stage: &Stage, messages: Vec<Message>, expected: Expected) -> Row {
     let running = stage.start_with("redrive", RuntimeApi::with_timeout(TIMEOUT).await);
-    let answer = running.invoke(&batch(&messages)).await;
+    let texts = messages.iter().enumerate().map(|(place, message)| (id(place), &*message.text));
+    let answer = running.invoke(&batch(texts)).await;
     let took = answer.elapsed();
     assert!(!answer.is_error && took < TIMEOUT, "{took:?} {}", answer.value);
-    let failures = answer.value["batchItemFailures"].as_array().expect("a report of the batch");
-    let mut failed: Vec<&str> =
-        failures.iter().map(|failure| failure["itemIdentifier"].as_str().expect("an id")).collect();
-    failed.sort_unstable();
+    let failed = failures(&answer.value);
     let ids: Vec<String> = expected.failed.iter().map(|place| id(*place)).collect();
     assert_eq!(failed, ids, "the messages that are reported");
     let state = stage.eventbridge.state();
@@ -174,22 +173,6 @@ async fn run(name: &'static str, stage: &Stage, messages: Vec<Message>, expected
 
 fn id(place: usize) -> String {
     format!("message-{place}")
-}
-
-fn batch(messages: &[Message]) -> Value {
-    let record = |(place, message): (usize, &Message)| {
-        json!({
-            "messageId": id(place),
-            "receiptHandle": format!("handle-{place}"),
-            "body": message.text,
-            "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1726292279851"},
-            "messageAttributes": {"reason": {"stringValue": "TimedOut", "dataType": "String"}},
-            "eventSource": "aws:sqs",
-            "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:retry",
-            "awsRegion": "us-east-1",
-        })
-    };
-    json!({"Records": messages.iter().enumerate().map(record).collect::<Vec<_>>()})
 }
 
 /// As the contract's §4 has it, made without a line of `src/`.

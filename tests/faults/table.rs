@@ -1,19 +1,18 @@
 //! The table of the matrix in `docs/faults.md`, between two marks.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/faults.md");
-const BEGIN: &str = "<!-- matrix: written by `make faults-docs` -->\n";
+use crate::support::docs::Part;
+
+const BEGIN: &str = "<!-- matrix: written by `make faults-docs` -->";
+const END: &str = "<!-- end of the matrix -->";
+
 /// The columns of what `webhook` answers.
 pub const ANSWERED: &str = "start | answer | on the bus | in the retry queue";
 
 /// The columns of what `redrive` reports.
 pub const REPORTED: &str = "answer | put on the bus | left in the queue";
-
-const END: &str = "<!-- end of the matrix -->";
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Start {
@@ -43,14 +42,12 @@ pub struct Section {
 
 /// With `UPDATE_DOCS` set, writes the table; else compares it with the one that is committed, but for the times.
 pub fn check_or_update(sections: &[Section]) -> Result<(), String> {
-    let page = fs::read_to_string(Path::new(PAGE)).map_err(|error| format!("{PAGE}: {error}"))?;
-    let (before, rest) = page.split_once(BEGIN).ok_or_else(|| format!("{PAGE} has no line {BEGIN}"))?;
-    let (committed, after) = rest.split_once(END).ok_or_else(|| format!("{PAGE} has no line {END}"))?;
+    let part = Part::of("faults.md", BEGIN, END)?;
     let table = table(sections);
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        return fs::write(PAGE, format!("{before}{BEGIN}{table}{END}{after}")).map_err(|error| error.to_string());
+    if Part::may_be_updated() {
+        return part.update(&table);
     }
-    if outcomes(committed) != outcomes(&table) {
+    if outcomes(part.text()) != outcomes(&table) {
         return Err(format!(
             "The table in docs/faults.md is not what these tests show; run `make faults-docs` and look at what changed.\n\
              It should be:\n{table}"

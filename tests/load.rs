@@ -1,0 +1,241 @@
+//! 10,000 distinct signed events while three PutEvents calls in ten fail, and then an account of every one of them.
+//! It takes minutes, so `make load` runs it, and `make load UPDATE_DOCS=1` writes its figures into `docs/faults.md`.
+
+mod support;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::docs::Part;
+use support::fault::{Fault, Plan};
+use support::retry_queue::{batch, failures, kept_body};
+use support::signed;
+use support::stage::{Running, Stage};
+
+const EVENTS: u64 = 10_000;
+const SEED: u64 = 20_241_120;
+const FAILING_PERCENT: u64 = 30;
+
+/// An event mostly waits for a call that hangs, so there are many more handlers than cores.
+const HANDLERS: usize = 24;
+const REDRIVES: usize = 6;
+
+const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+
+/// The queue would move a message to the dead-letter queue after so many receives; the template says 20.
+const MAX_RECEIVES: u64 = 20;
+
+/// What is drawn when a call fails, each as likely as the others.
+fn faults() -> [Fault; 8] {
+    [
+        Fault::Error(500, "InternalFailure"),
+        Fault::Html(503),
+        Fault::Error(400, "ThrottlingException"),
+        Fault::FailedEntries("InternalFailure"),
+        Fault::FailedEntries("AccessDeniedException"),
+        Fault::Hang,
+        Fault::Reset,
+        Fault::AnswerLost,
+    ]
+}
+
+/// Drawn by the events of a call and by how often they were put before, so that a run can be repeated.
+fn at_random(drawn: Arc<AtomicU64>) -> Plan {
+    let mut puts: HashMap<u64, u64> = HashMap::new();
+    Box::new(move |_, input| {
+        let entries = input["Entries"].as_array().expect("entries");
+        let mut hasher = DefaultHasher::new();
+        SEED.hash(&mut hasher);
+        for entry in entries {
+            let sequence = sequence(entry["Detail"].as_str().expect("a detail").as_bytes());
+            let put = puts.entry(sequence).or_default();
+            *put += 1;
+            (sequence, *put).hash(&mut hasher);
+        }
+        let number = hasher.finish();
+        if number % 100 >= FAILING_PERCENT {
+            return Fault::None;
+        }
+        drawn.fetch_add(1, Ordering::Relaxed);
+        let faults = faults();
+        faults[(number / 100) as usize % faults.len()].clone()
+    })
+}
+
+fn sequence(body: &[u8]) -> u64 {
+    let body: Value = serde_json::from_slice(body).expect("a body");
+    body["topic_sequence_number"].as_u64().expect("a sequence number")
+}
+
+/// What was sent, and how it was answered.
+#[derive(Default)]
+struct Sent {
+    bodies: HashMap<u64, String>,
+    statuses: BTreeMap<u64, u64>,
+    status_of: HashMap<u64, u64>,
+    times: Vec<Duration>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes: make load"]
+async fn of_ten_thousand_events_none_is_lost_while_three_calls_in_ten_fail() {
+    let mut stage = Stage::new().await;
+    stage.set("RUST_LOG", "error");
+    let drawn = Arc::new(AtomicU64::new(0));
+    stage.eventbridge.plan("PutEvents", at_random(drawn.clone()));
+    let began = Instant::now();
+    let sent = send_all(&stage).await;
+    let sending = began.elapsed();
+    let calls = stage.eventbridge.calls("PutEvents").len();
+    let straight = count_on_the_bus(&stage, &sent);
+    let queue: Vec<String> = stage.sqs.state().service.messages.iter().map(|message| message.body.clone()).collect();
+    let queued = count_in_the_queue(&queue, &sent);
+    for (sequence, status) in &sent.status_of {
+        let (on_the_bus, in_the_queue) = (straight.contains_key(sequence), queued.contains_key(sequence));
+        assert!(on_the_bus || in_the_queue, "event {sequence} is nowhere");
+        assert!(*status != 200 || on_the_bus, "event {sequence} was answered 200 and is not on the bus");
+        assert!(*status != 202 || in_the_queue, "event {sequence} was answered 202 and is not in the queue");
+    }
+    let on_both = queued.keys().filter(|sequence| straight.contains_key(sequence)).count();
+    let lost = EVENTS as usize - straight.len() - queued.len() + on_both;
+    assert_eq!((lost, sent.status_of.len()), (0, EVENTS as usize));
+
+    let began = Instant::now();
+    let receives = redrive_all(&stage, queue).await;
+    let redriving = began.elapsed();
+    let all = count_on_the_bus(&stage, &sent);
+    assert_eq!(all.len(), EVENTS as usize, "events on the bus in the end");
+    let copies = all.values().sum::<usize>() - all.len();
+
+    let answered = |status| sent.statuses.get(&status).copied().unwrap_or_default();
+    let mut times = sent.times;
+    times.sort_unstable();
+    let slowest = times[times.len() - 1];
+    assert!(slowest < ANSWER_WITHIN, "the slowest answer took {slowest:?}");
+    let at = |share: f64| times[(times.len() as f64 * share) as usize].as_millis();
+    let failing = drawn.load(Ordering::Relaxed);
+    let figures = [
+        ("events sent, each one distinct", EVENTS.to_string()),
+        ("lost", lost.to_string()),
+        ("answered 200: straight on the bus", answered(200).to_string()),
+        ("answered 202: in the retry queue", answered(202).to_string()),
+        ("answered anything else", (EVENTS - answered(200) - answered(202)).to_string()),
+        ("in the queue and on the bus as well (the answer was lost)", on_both.to_string()),
+        ("PutEvents calls of the handlers", calls.to_string()),
+        ("PutEvents calls that failed, redrive's among them", failing.to_string()),
+        ("answer, median / 95th / 99th percentile", format!("{} / {} / {} ms", at(0.5), at(0.95), at(0.99))),
+        ("slowest answer", format!("{} ms", slowest.as_millis())),
+        ("on the bus after redrive, with as many calls failing", all.len().to_string()),
+        ("most receives that a message took", receives.to_string()),
+        ("copies on the bus beyond the first", copies.to_string()),
+        ("time of sending / of redriving", format!("{} s / {} s", sending.as_secs(), redriving.as_secs())),
+    ];
+    report(&figures);
+}
+
+async fn send_all(stage: &Stage) -> Sent {
+    let mut handlers = Vec::new();
+    for _ in 0..HANDLERS {
+        handlers.push(stage.start("webhook").await);
+    }
+    let (next, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Sent::default())));
+    let sending: Vec<_> =
+        handlers.into_iter().map(|handler| tokio::spawn(send(handler, next.clone(), sent.clone()))).collect();
+    for handler in sending {
+        handler.await.expect("a handler");
+    }
+    std::mem::take(&mut sent.lock().unwrap())
+}
+
+async fn send(handler: Running, next: Arc<AtomicU64>, sent: Arc<Mutex<Sent>>) {
+    loop {
+        let sequence = next.fetch_add(1, Ordering::Relaxed);
+        if sequence >= EVENTS {
+            return;
+        }
+        let body = signed::body("serverless", "load", sequence, &format!("event {sequence} é 🐿"));
+        let answer = handler.post(&body).await;
+        let mut sent = sent.lock().unwrap();
+        assert!(!answer.is_error, "{}", answer.value);
+        *sent.statuses.entry(answer.status()).or_default() += 1;
+        sent.status_of.insert(sequence, answer.status());
+        sent.bodies.insert(sequence, body);
+        sent.times.push(answer.elapsed());
+    }
+}
+
+/// How often each event is on the bus, every time byte for byte.
+fn count_on_the_bus(stage: &Stage, sent: &Sent) -> HashMap<u64, usize> {
+    let state = stage.eventbridge.state();
+    assert!(state.service.dropped.is_empty());
+    let details = state.service.entries.iter().map(|entry| entry["Detail"].as_str().expect("a detail").as_bytes());
+    count(details.map(<[u8]>::to_vec), sent)
+}
+
+fn count_in_the_queue(queue: &[String], sent: &Sent) -> HashMap<u64, usize> {
+    count(queue.iter().map(|message| kept_body(&serde_json::from_str(message).expect("a message"))), sent)
+}
+
+fn count(bodies: impl Iterator<Item = Vec<u8>>, sent: &Sent) -> HashMap<u64, usize> {
+    let mut counts = HashMap::new();
+    for body in bodies {
+        let sequence = sequence(&body);
+        assert_eq!(body, sent.bodies[&sequence].as_bytes(), "event {sequence} is not what was sent");
+        *counts.entry(sequence).or_default() += 1;
+    }
+    counts
+}
+
+/// Gives the messages to redrive in batches of ten until none is left; what fails comes again.
+async fn redrive_all(stage: &Stage, mut queue: Vec<String>) -> u64 {
+    let mut redrives = Vec::new();
+    for _ in 0..REDRIVES {
+        redrives.push(Arc::new(stage.start("redrive").await));
+    }
+    let mut receives = 0;
+    while !queue.is_empty() {
+        receives += 1;
+        assert!(receives <= MAX_RECEIVES, "{} messages are still in the queue", queue.len());
+        let batches: Arc<Mutex<Vec<Vec<String>>>> =
+            Arc::new(Mutex::new(queue.chunks(10).map(<[String]>::to_vec).collect()));
+        let left: Vec<_> =
+            redrives.iter().map(|redrive| tokio::spawn(take(redrive.clone(), batches.clone()))).collect();
+        queue = Vec::new();
+        for redrive in left {
+            queue.extend(redrive.await.expect("a redrive"));
+        }
+    }
+    receives
+}
+
+/// Takes batches while there are any; gives back what stays in the queue.
+async fn take(redrive: Arc<Running>, batches: Arc<Mutex<Vec<Vec<String>>>>) -> Vec<String> {
+    let mut left = Vec::new();
+    loop {
+        let Some(messages) = batches.lock().unwrap().pop() else { return left };
+        let event = batch(messages.iter().enumerate().map(|(place, text)| (place.to_string(), &**text)));
+        let answer = redrive.invoke(&event).await;
+        for id in failures(&answer.value) {
+            left.push(messages[id.parse::<usize>().expect("a place")].clone());
+        }
+    }
+}
+
+fn report(figures: &[(&str, String)]) {
+    let mut text = String::from("\n| figure | |\n| --- | ---: |\n");
+    for (name, figure) in figures {
+        println!("{name}: {figure}");
+        let _ = writeln!(text, "| {name} | {figure} |");
+    }
+    text.push('\n');
+    if Part::may_be_updated() {
+        let part =
+            Part::of("faults.md", "<!-- load: written by `make load UPDATE_DOCS=1` -->", "<!-- end of the load -->");
+        part.and_then(|part| part.update(&text)).expect("docs/faults.md");
+    }
+}

@@ -1,0 +1,112 @@
+//! Properties of the way from a request to an entry, through the public parts of the crate: for any bytes.
+
+use std::collections::HashMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use momento_eventbridge::answered::Reason;
+use momento_eventbridge::mapped::Mapped;
+use momento_eventbridge::queue_message::{Kept, QueueMessage};
+use momento_eventbridge::request::FunctionUrlEvent;
+use momento_eventbridge::signing_secret::SigningSecrets;
+use momento_eventbridge::verified::Verified;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use sha3::Sha3_256;
+use zeroize::Zeroizing;
+
+const SECRET: &str = "whsec-of-the-properties";
+
+fn signature(body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha3_256>::new_from_slice(SECRET.as_bytes()).expect("a key of any length");
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+fn verify(event: &Value) -> Option<Verified> {
+    let event: FunctionUrlEvent = serde_json::from_value(event.clone()).ok()?;
+    let secrets = SigningSecrets::parse(Zeroizing::new(SECRET.to_owned())).expect("a secret");
+    event.into_signed().ok()?.verify(secrets.iter()).ok()
+}
+
+fn event(body: &[u8], headers: &HashMap<String, String>) -> Value {
+    json!({
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": headers,
+        "body": STANDARD.encode(body),
+        "isBase64Encoded": true,
+    })
+}
+
+fn signed(body: &[u8]) -> Verified {
+    let headers = HashMap::from([("momento-signature".to_owned(), signature(body))]);
+    verify(&event(body, &headers)).expect("a signed body")
+}
+
+/// Bodies that map, more often than chance would make them.
+fn body() -> impl Strategy<Value = Vec<u8>> {
+    let mappable =
+        (any::<String>(), any::<String>(), any::<i64>(), any::<String>()).prop_map(|(cache, topic, time, text)| {
+            json!({"cache": cache, "topic": topic, "publish_timestamp": time, "text": text}).to_string().into_bytes()
+        });
+    prop_oneof![mappable, any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)]
+}
+
+/// Something that may be taken for a signature, the right one of another body among it.
+fn wrong_signature() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[0-9a-fA-F]{64}",
+        "[0-9a-f]{0,70}",
+        any::<Vec<u8>>().prop_map(|body| signature(&body))
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_body_that_is_not_signed_is_never_verified(body in any::<Vec<u8>>(), given in wrong_signature(), name in any::<String>()) {
+        prop_assume!(!given.eq_ignore_ascii_case(&signature(&body)));
+        for headers in [HashMap::new(), HashMap::from([("momento-signature".to_owned(), given.clone())]), HashMap::from([(name, given)])] {
+            prop_assert!(verify(&event(&body, &headers)).is_none());
+        }
+    }
+
+    #[test]
+    fn an_event_of_any_shape_is_refused_or_unreadable_and_nothing_panics(text in any::<String>(), number in any::<i64>(), flag in any::<bool>()) {
+        for value in [json!(text), json!(number), json!(flag), json!(null), json!([text]), json!({text.clone(): number})] {
+            for key in ["requestContext", "headers", "body", "isBase64Encoded"] {
+                let mut event = event(text.as_bytes(), &HashMap::new());
+                event[key] = value.clone();
+                prop_assert!(verify(&event).is_none());
+            }
+            prop_assert!(verify(&value).is_none());
+        }
+    }
+
+    #[test]
+    fn what_goes_into_the_queue_comes_out_as_the_very_entry_that_the_handler_would_have_put(
+        body in body(), error in any::<String>(), received_at in any::<i64>(), request_id in any::<String>()
+    ) {
+        let message = QueueMessage::new(&signed(&body), Reason::TimedOut, &error, received_at, &request_id);
+        prop_assert!(message.text().bytes().all(|byte| (0x20..0x80).contains(&byte)), "{}", message.text());
+        let kept = Kept::from_message(message.text()).expect("a message that was just written");
+        prop_assert_eq!((kept.verified.body(), kept.reason), (&*body, Reason::TimedOut));
+        match (Mapped::from_verified(signed(&body)), Mapped::from_verified(kept.verified)) {
+            (Ok(direct), Ok(redriven)) => prop_assert_eq!(direct.entry("bus", None), redriven.entry("bus", None)),
+            (Err(direct), Err(redriven)) => prop_assert_eq!(direct, redriven),
+            _ => prop_assert!(false, "the way through the queue changes whether a body maps"),
+        }
+    }
+
+    #[test]
+    fn a_message_of_any_text_is_unreadable_or_an_entry_and_nothing_panics(text in any::<String>(), body in body()) {
+        let written = QueueMessage::new(&signed(&body), Reason::PutFailed, "", 0, "").text().to_owned();
+        let place = text.chars().count() % written.len();
+        for text in [text.clone(), format!("{}{text}{}", &written[..place], &written[place..]), written[..place].to_owned()] {
+            if let Ok(kept) = Kept::from_message(&text) {
+                let _ = Mapped::from_verified(kept.verified);
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Secrets that rotate, and webhooks that share an endpoint.
+
+mod support;
+
+use std::time::Duration;
+
+use support::fault::{Fault, always};
+use support::process::Process;
+use support::runtime_api::RuntimeApi;
+use support::signed;
+use support::stage::{Running, Stage};
+
+/// The least time between two reads of the secret.
+const READ_AGAIN_AFTER: Duration = Duration::from_millis(3_100);
+
+async fn status(handler: &Running, secret: &str) -> u64 {
+    let body = signed::body("serverless", "test", 1, "text");
+    let event = signed::event_with(body.as_bytes(), Some(&signed::signature(secret, body.as_bytes())));
+    handler.invoke(&event).await.status()
+}
+
+async fn statuses<const N: usize>(handler: &Running, secrets: [&str; N]) -> [u64; N] {
+    let mut statuses = [0; N];
+    for (status_of, secret) in statuses.iter_mut().zip(secrets) {
+        *status_of = status(handler, secret).await;
+    }
+    statuses
+}
+
+/// A handler whose secret in Secrets Manager holds this.
+async fn holding(value: &str) -> (Stage, Running) {
+    let stage = Stage::new().await;
+    stage.secrets.state().service = support::fake_aws::SecretsManager::holding(value);
+    let handler = stage.start("webhook").await;
+    (stage, handler)
+}
+
+fn seconds_ago(seconds: f64) -> f64 {
+    signed::now() as f64 / 1000.0 - seconds
+}
+
+#[tokio::test]
+async fn two_webhooks_share_an_endpoint_and_a_third_is_refused() {
+    let (_stage, handler) = holding(r#"{"orders":"secret-of-a","users":"secret-of-b"}"#).await;
+    let tried = ["secret-of-a", "secret-of-b", "secret-of-c", "orders", "secret-of-a"];
+    assert_eq!(statuses(&handler, tried).await, [200, 200, 403, 403, 200]);
+}
+
+#[tokio::test]
+async fn every_form_that_a_secret_may_have_is_understood() {
+    for (value, accepted, refused) in [
+        ("bare", &["bare"][..], &["Bare", "bare "][..]),
+        (" not trimmed\n", &[" not trimmed\n"], &["not trimmed"]),
+        (r#""quoted""#, &[r#""quoted""#], &["quoted"]),
+        ("12345", &["12345"], &["1234"]),
+        ("geheim-ü☃", &["geheim-ü☃"], &["geheim-"]),
+        (
+            r#"{"momentoSecret":"as in Momento's first handler"}"#,
+            &["as in Momento's first handler"],
+            &["momentoSecret"],
+        ),
+        (r#"["first","second"]"#, &["first", "second"], &["third", r#"["first","second"]"#]),
+        (r#"{"a":"one","n":1,"deep":{"b":"two"}}"#, &["one"], &["two", "1"]),
+        (r#"{"not": JSON"#, &[r#"{"not": JSON"#], &["not"]),
+    ] {
+        let (_stage, handler) = holding(value).await;
+        for secret in accepted {
+            assert_eq!(status(&handler, secret).await, 200, "{value}: {secret}");
+        }
+        for secret in refused {
+            assert_eq!(status(&handler, secret).await, 403, "{value}: {secret}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_senseless_secret_is_said_to_be_one_and_shows_nothing() {
+    for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]", "{}", r#"[["hidden-part"]]"#] {
+        let (_stage, handler) = holding(value).await;
+        assert_eq!(status(&handler, "hidden-part").await, 500, "{value}");
+        let record = handler.process.record("ERROR about the secret", |record| record["secretId"] == "signing").await;
+        assert_eq!(record["level"], "ERROR");
+        assert!(!handler.process.lines().join("\n").contains("hidden-part"), "{value} shows");
+    }
+}
+
+#[tokio::test]
+async fn a_senseless_secret_in_the_environment_stops_the_start_with_one_sentence() {
+    for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]"] {
+        let mut stage = Stage::new().await;
+        stage.set("SIGNING_SECRET_ID", "");
+        stage.set("SIGNING_SECRET", value);
+        let runtime = RuntimeApi::start().await;
+        let mut process = Process::start("webhook", &stage.environment("webhook", &runtime));
+        assert!(!process.ended().await.success(), "{value}");
+        let lines = process.lines();
+        assert!(lines.len() == 1 && lines[0].contains("SIGNING_SECRET") && lines[0].ends_with('.'), "{lines:?}");
+        assert!(!lines[0].contains("hidden-part"), "{value} shows");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_the_environment_is_never_asked_for() {
+    let mut stage = Stage::new().await;
+    stage.set("SIGNING_SECRET_ID", "");
+    stage.set("SIGNING_SECRET", "given");
+    let handler = stage.start("webhook").await;
+    assert_eq!(statuses(&handler, ["given", "other"]).await, [200, 403]);
+    assert_eq!(stage.secrets.state().calls.len(), 0);
+}
+
+#[tokio::test]
+async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old_one_stays_for_its_time() {
+    let (stage, handler) = holding("old").await;
+    assert_eq!(status(&handler, "old").await, 200);
+    stage.secrets.state().service.set("new", seconds_ago(0.0));
+    tokio::time::sleep(READ_AGAIN_AFTER).await;
+    assert_eq!(statuses(&handler, ["new", "old", "new", "other"]).await, [200, 200, 200, 403]);
+}
+
+#[tokio::test]
+async fn a_process_that_starts_after_a_rotation_accepts_both_secrets() {
+    let stage = Stage::new().await;
+    stage.secrets.state().service.set("new", seconds_ago(60.0));
+    let handler = stage.start("webhook").await;
+    assert_eq!(statuses(&handler, ["new", signed::SECRET, "other"]).await, [200, 200, 403]);
+}
+
+#[tokio::test]
+async fn the_previous_secret_is_refused_after_its_time_and_at_once_where_its_time_is_none() {
+    for (seconds, age, expected) in
+        [("60", 59.0, 200), ("60", 61.0, 403), ("0", 0.0, 403), ("", 86_300.0, 200), ("", 86_500.0, 403)]
+    {
+        let mut stage = Stage::new().await;
+        stage.set("PREVIOUS_SECRET_SECONDS", seconds);
+        stage.secrets.state().service.set("new", seconds_ago(age));
+        let handler = stage.start("webhook").await;
+        let found = statuses(&handler, ["new", signed::SECRET]).await;
+        assert_eq!(found, [200, expected], "PREVIOUS_SECRET_SECONDS={seconds}, changed {age} s ago");
+    }
+}
+
+#[tokio::test]
+async fn the_previous_secrets_time_is_judged_at_each_request() {
+    let mut stage = Stage::new().await;
+    stage.set("PREVIOUS_SECRET_SECONDS", "4");
+    stage.secrets.state().service.set("new", seconds_ago(2.0));
+    let handler = stage.start("webhook").await;
+    assert_eq!(status(&handler, signed::SECRET).await, 200);
+    tokio::time::sleep(Duration::from_millis(2_200)).await;
+    assert_eq!(statuses(&handler, [signed::SECRET, "new"]).await, [403, 200]);
+}
+
+#[tokio::test]
+async fn a_read_that_fails_leaves_the_known_secrets_in_force() {
+    async fn with(fault: Fault) {
+        let (stage, handler) = holding("known").await;
+        assert_eq!(status(&handler, "known").await, 200);
+        stage.secrets.plan("GetSecretValue", always(fault.clone()));
+        tokio::time::sleep(READ_AGAIN_AFTER).await;
+        assert_eq!(statuses(&handler, ["other", "known"]).await, [403, 200], "{fault:?}");
+    }
+    tokio::join!(
+        with(Fault::Error(500, "InternalServiceError")),
+        with(Fault::Error(400, "AccessDeniedException")),
+        with(Fault::Hang)
+    );
+}
+
+#[tokio::test]
+async fn a_previous_secret_that_cannot_be_read_does_not_hold_up_the_current_one() {
+    let stage = Stage::new().await;
+    stage.secrets.state().service.set("new", seconds_ago(60.0));
+    let fault =
+        |input: &serde_json::Value| if input["VersionStage"] == "AWSPREVIOUS" { Fault::Hang } else { Fault::None };
+    stage.secrets.plan("GetSecretValue", Box::new(move |_, input| fault(input)));
+    let handler = stage.start("webhook").await;
+    let body = signed::body("serverless", "test", 1, "text");
+    let event = signed::event_with(body.as_bytes(), Some(&signed::signature("new", body.as_bytes())));
+    let answer = handler.invoke(&event).await;
+    assert_eq!(answer.status(), 200);
+    assert!(handler.since_start(&answer) < Duration::from_millis(1_000), "{:?}", handler.since_start(&answer));
+}
