@@ -57,6 +57,8 @@ pub enum SecretSource {
 pub enum ConfigError {
     /// The variable has no value and needs one.
     Missing(&'static str),
+    /// The program was not started by Lambda, which sets this variable.
+    NotOnLambda(&'static str),
     /// Neither or both of the two sources of the secret are set.
     SecretSource,
     /// The secret in `SIGNING_SECRET` cannot be used.
@@ -141,6 +143,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(variable) => write!(formatter, "{variable} is not set; give it a value."),
+            Self::NotOnLambda(variable) => {
+                write!(formatter, "{variable} is not set; run this on Lambda or by cargo lambda watch, which set it.")
+            }
             Self::SecretSource => formatter.write_str(
                 "Set one of SIGNING_SECRET_ID (the name or ARN of a secret in Secrets Manager) and SIGNING_SECRET \
                  (the signing secret itself, for local work), and not both.",

@@ -6,8 +6,13 @@ use std::process::ExitCode;
 use crate::config::{ConfigError, environment};
 use crate::log;
 
-/// The variable by which the runtime's API is found; Lambda and `cargo lambda watch` set it.
-const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+/// What Lambda and `cargo lambda watch` set, and the runtime cannot start without.
+const RUNTIME_VARIABLES: [&str; 4] = [
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+];
 
 /// Starts the log and runs the function until it fails; then prints one line that says why.
 pub async fn run(function: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
@@ -26,5 +31,8 @@ pub async fn run(function: impl Future<Output = Result<(), lambda_runtime::Error
 
 fn prepare() -> Result<(), ConfigError> {
     log::start(&environment)?;
-    environment(RUNTIME_API)?.map(drop).ok_or(ConfigError::Missing(RUNTIME_API))
+    RUNTIME_VARIABLES.into_iter().try_for_each(|variable| match environment(variable)? {
+        Some(_) => Ok(()),
+        None => Err(ConfigError::NotOnLambda(variable)),
+    })
 }
