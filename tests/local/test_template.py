@@ -369,9 +369,7 @@ def test_what_holds_data_says_what_becomes_of_it():
 
 def test_whatever_can_have_a_tag_has_one():
     untagged = {
-        "AWS::CloudWatch::Dashboard",
         "AWS::Events::Archive",
-        "AWS::Events::Rule",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
         "AWS::Logs::ResourcePolicy",
