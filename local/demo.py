@@ -61,6 +61,11 @@ def picture(event: dict, body: bytes, url: str, answered_ms: float, arrived_ms: 
     return "\n".join(lines)
 
 
+def function_log(aws: LocalAws, group: str) -> str:
+    events = aws.client("logs").filter_log_events(logGroupName=group)["events"]
+    return "".join(f"\n  {event['message'].rstrip()}" for event in events[-10:])
+
+
 def run() -> None:
     with ExitStack() as stack:
         with step("3/6 Start the local AWS", "Run make demo again; if it fails again, the log says why."):
@@ -70,16 +75,20 @@ def run() -> None:
         with step("4/6 Deploy template.yaml by CloudFormation", f"Correct it, then run make demo again. {log}"):
             architecture = "x86_64" if platform.machine() in ("x86_64", "AMD64") else "arm64"
             parameters = {"MomentoSecretString": SECRET, "Architecture": architecture}
-            url = aws.deploy(STACK, ROOT / "template.yaml", parameters)["FunctionUrl"]
+            outputs = aws.deploy(STACK, ROOT / "template.yaml", parameters)
+            url = outputs["FunctionUrl"]
             watch = BusWatch(aws)
 
-        with step("5/6 Post a signed webhook to the Function URL", f"The function's own log is in there too. {log}"):
+        with step("5/6 Post a signed webhook to the Function URL", f"The function's own words say why. {log}"):
             body = captured_body()
             began = time.monotonic()
             answer = post_signed(aws.function_url_local(url), SECRET, body)
             answered_ms = (time.monotonic() - began) * 1000
             if (answer.status, answer.message) != (200, "Success"):
-                raise RuntimeError(f"The webhook answered {answer.status} {answer.body.decode(errors='replace')}.")
+                said = function_log(aws, outputs["WebhookLogGroup"])
+                raise RuntimeError(
+                    f"The webhook answered {answer.status} {answer.body.decode(errors='replace')}.{said}"
+                )
 
         with step("6/6 Wait for the event on the bus", f"The handler answered 200, so look at the rule first. {log}"):
             (event,) = watch.wait(1)
