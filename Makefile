@@ -88,6 +88,10 @@ instructions-write: ## Record these counts anew, in bench/instructions.json
 load: binaries ## 10,000 events while three calls in ten fail, then an account of each (some minutes)
 	@cargo test --quiet --test load -- --ignored --nocapture
 
+.PHONY: fuzz
+fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=600
+	@fuzz/run $(or $(SECONDS),600)
+
 .PHONY: dashboard
 dashboard: ## Draw docs/dashboard.png from the metrics of 75 seconds of load with faults
 	@observe/run

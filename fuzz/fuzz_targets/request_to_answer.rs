@@ -1,0 +1,99 @@
+//! Request → answer: nothing panics, and only what is signed is verified. The first byte chooses what the rest is.
+
+#![no_main]
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use libfuzzer_sys::fuzz_target;
+use momento_eventbridge::aged::check_age;
+use momento_eventbridge::answered::Outcome;
+use momento_eventbridge::mapped::Mapped;
+use momento_eventbridge::request::{FunctionUrlEvent, MAX_BODY_BYTES};
+use momento_eventbridge::signing_secret::SigningSecrets;
+use momento_eventbridge::verified::Verified;
+use momento_eventbridge_fuzz::{SECRETS, follow, secrets, signature};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+/// When the vectors' webhook was published, so that some bodies pass the check of their age.
+const NOW: i64 = 1_726_292_279_900;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((kind, rest)) = data.split_first() else { return };
+    match kind % 4 {
+        0 => whole_event(rest),
+        1 => stored_secret(rest),
+        2 if rest.len() <= MAX_BODY_BYTES => signed_body(rest),
+        _ => forged_body(rest),
+    }
+});
+
+fn event(body: &[u8], is_base64: bool, signature: &str) -> Vec<u8> {
+    let body = if is_base64 { STANDARD.encode(body) } else { String::from_utf8_lossy(body).into_owned() };
+    let event = json!({
+        "requestContext": {"http": {"method": "POST"}},
+        "headers": {"Momento-Signature": signature},
+        "body": body,
+        "isBase64Encoded": is_base64,
+    });
+    event.to_string().into_bytes()
+}
+
+fn verify(event: &[u8]) -> Option<Verified> {
+    let event: FunctionUrlEvent = serde_json::from_slice(event).ok()?;
+    let _ = event.body_bytes();
+    event.into_signed().ok()?.verify(secrets().iter()).ok()
+}
+
+/// The event itself is made of these bytes: what is verified of it has a right signature in its one such header.
+fn whole_event(bytes: &[u8]) {
+    let Some(verified) = verify(bytes) else { return };
+    if let Ok(event) = serde_json::from_slice::<Value>(bytes) {
+        // serde takes an array for a struct as well; Lambda sends none.
+        let headers = event.get("headers").or_else(|| event.get(1)).and_then(Value::as_object).expect("headers");
+        let mut given = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("momento-signature"));
+        let given = given.next().and_then(|(_, value)| value.as_str()).expect("a signature");
+        let right = SECRETS.map(|secret| signature(secret, verified.body()));
+        assert!(right.iter().any(|right| right.eq_ignore_ascii_case(given)), "verified with {given}");
+    }
+    follow(verified);
+}
+
+/// Whatever a secret holds, nothing of it shows.
+fn stored_secret(bytes: &[u8]) {
+    let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
+    if let Ok(secrets) = SigningSecrets::parse(text) {
+        let count = secrets.iter().count();
+        let shown = vec!["SigningSecret(…)"; count].join(", ");
+        assert_eq!(format!("{secrets:?}"), format!("SigningSecrets([{shown}])"));
+    }
+}
+
+/// A body that is signed is verified, plain and in base64, and answered.
+fn signed_body(body: &[u8]) {
+    let signature = signature(SECRETS[1], body);
+    let plain = std::str::from_utf8(body).is_ok();
+    for is_base64 in [true, false].into_iter().filter(|is_base64| *is_base64 || plain) {
+        let verified = verify(&event(body, is_base64, &signature)).expect("a signed body");
+        assert_eq!(verified.body(), body);
+        if let Ok(mapped) = Mapped::from_verified(verified) {
+            let outcome = check_age(mapped.publish_timestamp, NOW, Duration::from_secs(60));
+            let outcome = outcome.err().unwrap_or(Outcome::Delivered);
+            let is_of_now = (NOW - 60_000..=NOW + 60_000).contains(&mapped.publish_timestamp);
+            assert_eq!(outcome.answer().status, if is_of_now { 200 } else { 403 });
+        }
+        follow(verify(&event(body, is_base64, &signature)).expect("a signed body"));
+    }
+}
+
+/// The first 64 characters are taken for the signature of the rest, which they are not.
+fn forged_body(bytes: &[u8]) {
+    let (given, body) = bytes.split_at(bytes.len().min(64));
+    let given = String::from_utf8_lossy(given);
+    let right = SECRETS.map(|secret| signature(secret, body));
+    if !right.iter().any(|right| right.eq_ignore_ascii_case(&given)) {
+        assert!(verify(&event(body, true, &given)).is_none(), "verified with {given}");
+    }
+}

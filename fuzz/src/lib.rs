@@ -1,0 +1,96 @@
+//! What the fuzz targets share: a judge of signatures and of bodies that knows nothing of the code under test, and the
+//! way of a verified body.
+
+use hmac::{Hmac, KeyInit, Mac};
+use momento_eventbridge::answered::Reason;
+use momento_eventbridge::mapped::Mapped;
+use momento_eventbridge::queue_message::{Kept, QueueMessage};
+use momento_eventbridge::signing_secret::SigningSecrets;
+use momento_eventbridge::verified::Verified;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::Value;
+use sha3::Sha3_256;
+use zeroize::Zeroizing;
+
+pub const SECRETS: [&str; 2] = ["whsec-local", "another-webhook"];
+
+pub fn secrets() -> SigningSecrets {
+    let text = serde_json::to_string(&SECRETS).expect("JSON");
+    SigningSecrets::parse(Zeroizing::new(text)).expect("two secrets")
+}
+
+pub fn signature(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha3_256>::new_from_slice(secret.as_bytes()).expect("a key of any length");
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// Takes a verified body to its entry and through the retry queue, and checks both.
+pub fn follow(verified: Verified) {
+    let body = verified.body().to_vec();
+    let expected = names(&body);
+    let message = QueueMessage::new(&verified, Reason::TimedOut, "TimedOut: é", i64::MAX, "id");
+    let text = message.text();
+    assert!(text.bytes().all(|byte| (0x20..0x80).contains(&byte)), "not one line of ASCII: {text}");
+    let Kept { verified: read, reason, request_id } =
+        Kept::from_message(text).expect("a message that was just written");
+    assert_eq!((read.body(), reason, &*request_id), (&*body, Reason::TimedOut, "id"));
+    match (Mapped::from_verified(verified), Mapped::from_verified(read)) {
+        (Ok(direct), Ok(redriven)) => {
+            let entry = direct.entry("default", None);
+            assert_eq!(entry, redriven.entry("default", None));
+            assert_eq!((entry.source(), entry.detail().map(str::as_bytes)), (Some("Momento"), Some(&*body)));
+            assert!(entry.detail_type().is_some_and(|text| text.chars().count() <= 128));
+            if let Some(expected) = expected {
+                let (cache, topic, time) = expected.expect("a body that maps has its three keys, once each");
+                assert_eq!((&direct.cache, &direct.topic, direct.publish_timestamp), (&cache, &topic, time));
+                let whole = format!("{cache}#{topic}");
+                assert!(entry.detail_type().is_some_and(|text| whole.starts_with(text)));
+                assert_eq!(entry.detail_type() != Some(&*whole), direct.is_detail_type_cut());
+            }
+        }
+        (Err(direct), Err(redriven)) => {
+            assert_eq!((direct.why, direct.verified.body()), (redriven.why, &*body));
+            assert!(!matches!(expected, Some(Some(_))), "a body with its three keys does not map: {}", direct.why);
+        }
+        _ => panic!("the way through the queue changes whether a body maps"),
+    }
+}
+
+/// Cache, topic and time of a body by another parser. `None` where that parser cannot judge, since it reads what the
+/// handler skips; `Some(None)` where one of them is missing, doubled or of another type.
+fn names(body: &[u8]) -> Option<Option<(String, String, i64)>> {
+    let Members(members) = serde_json::from_slice(body).ok()?;
+    let once = |name: &str| {
+        let mut found = members.iter().filter(|(key, _)| key == name);
+        found.next().filter(|_| found.next().is_none()).map(|(_, value)| value.clone())
+    };
+    let text = |name| once(name)?.as_str().map(str::to_owned);
+    let read = || Some((text("cache")?, text("topic")?, once("publish_timestamp")?.as_i64()?));
+    Some(read())
+}
+
+/// The members of an object, in order and with those that are there twice.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
