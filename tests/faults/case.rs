@@ -47,8 +47,6 @@ pub enum Failure {
     Refused,
     /// A connection never comes about.
     Unreachable,
-    /// Open connections break, new ones work.
-    ConnectionsBroken,
 }
 
 pub type Failures = Vec<(Target, Failure)>;
@@ -138,6 +136,5 @@ async fn break_one<S: Service>(endpoint: &mut Endpoint<S>, failure: Failure, fre
         Failure::Always(operation, fault) => endpoint.plan(operation, always(fault)),
         Failure::Refused => endpoint.server.refuse().await,
         Failure::Unreachable => *endpoint = Endpoint::unreachable(fresh()),
-        Failure::ConnectionsBroken => endpoint.server.break_connections(),
     }
 }

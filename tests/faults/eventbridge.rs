@@ -111,7 +111,19 @@ fn connections_that_fail() -> Vec<Case> {
             vec![puts(AnswerLost)],
             queued("PutFailed").and_on_the_bus(),
         ),
-        warm("idle connections that broke are opened again", bus(Failure::ConnectionsBroken), delivered()),
+        Case::new("connections closed while the process was frozen are opened again", || async {
+            const NAME: &str = "connections closed while the process was frozen are opened again";
+            let stage = Stage::new().await;
+            let running = stage.start("webhook").await;
+            assert_eq!(running.post(&signed::body("serverless", "test", 0, "the good one")).await.status(), 200);
+            stage.eventbridge.state().service.entries.clear();
+            // As Lambda does between two invocations.
+            running.process.signal("STOP");
+            stage.eventbridge.server.break_connections();
+            tokio::time::sleep(ms(100)).await;
+            running.process.signal("CONT");
+            post_and_check(NAME, &stage, &running, Start::Warm, &delivered().puts(1)).await
+        }),
         warm(
             "EventBridge refusing connections is an event in the queue",
             bus(Failure::Refused),

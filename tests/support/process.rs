@@ -85,6 +85,12 @@ impl Process {
         ended.await.unwrap_or_else(|_| panic!("the process runs on:\n{}", self.lines().join("\n")))
     }
 
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = std::process::Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the signal {name} was not sent");
+    }
+
     pub fn id(&self) -> u32 {
         self.child.id().expect("a process that runs")
     }
