@@ -137,11 +137,13 @@ impl Serialize for Answer {
             allow: Option<&'static str>,
         }
         let allow = (self.status == 405).then_some("POST");
-        let mut answer = serializer.serialize_struct("Answer", 4)?;
+        let mut answer = serializer.serialize_struct("Answer", 5)?;
         answer.serialize_field("statusCode", &self.status)?;
         answer.serialize_field("headers", &Headers { content_type: "application/json", allow })?;
         answer.serialize_field("body", &format!(r#"{{"message":"{}"}}"#, self.message))?;
         answer.serialize_field("isBase64Encoded", &false)?;
+        // Lambda can do without it; cargo lambda watch answers 500 where it is missing.
+        answer.serialize_field("cookies", &[""; 0])?;
         answer.end()
     }
 }
