@@ -92,6 +92,11 @@ load: binaries ## 10,000 events while three calls in ten fail, then an account o
 fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=600
 	@fuzz/run $(or $(SECONDS),600)
 
+.PHONY: observed
+observed: binaries ## Write the records and their bytes to docs/logs-and-metrics.md anew
+	@local/setup aws
+	@PYTHONPATH=local:tests/local:observe .local/venv-aws/bin/python observe/page.py
+
 .PHONY: dashboard
 dashboard: ## Draw docs/dashboard.png from the metrics of 75 seconds of load with faults
 	@observe/run

@@ -5,8 +5,9 @@ from html import escape
 
 WIDTH = 900
 LABELS = 260
-BARS = WIDTH - LABELS - 170
+BARS = WIDTH - LABELS - 200
 ROW = 26
+GAP = 8
 COLOURS = {"webhook": "#0b6e99", "plain": "#b5651d", "no-op": "#8a8a8a"}
 MISSED = "#c0392b"
 BODY_NAMES = {200: "200 B", 4096: "4 KB", 163840: "160 KB"}
@@ -25,7 +26,7 @@ class Bar:
 class Canvas:
     def __init__(self) -> None:
         self.shapes: list[str] = []
-        self.y = 20.0
+        self.y = 8.0
 
     def text(
         self, x: float, y: float, text: str, *, anchor: str = "start", colour: str = "#222", bold: bool = False
@@ -41,7 +42,7 @@ class Canvas:
         )
 
     def heading(self, text: str) -> None:
-        self.y += 14
+        self.y += 22
         self.text(20, self.y, text, bold=True)
         self.y += 12
 
@@ -94,12 +95,15 @@ def draw_cold_starts(canvas: Canvas, cold: dict[str, tuple[float, float]]) -> No
         canvas.row(
             label, parts, f"{start_up:.1f} + {first:.1f} = {start_up + first:.1f}", bold=label.startswith("webhook")
         )
+        if label.startswith("no-op"):
+            canvas.y += GAP
 
 
 def draw_bodies(canvas: Canvas, by_body: dict[str, dict[int, float]]) -> None:
     canvas.heading("CPU of a warm invocation by size of the body, no network delay, ms")
     longest = max(max(times.values()) for times in by_body.values())
     for body, name in BODY_NAMES.items():
+        canvas.y += GAP
         for handler, times in by_body.items():
             canvas.row(
                 f"{handler}, {name}",

@@ -193,7 +193,8 @@ def machine() -> str:
         platform.processor(),
     )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {platform.release()}; {instructions.compiler()}"
+    kernel = ".".join(platform.release().split(".")[:2])
+    return f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux {kernel}; {instructions.compiler()}"
 
 
 def section(measured: Measured, figures: list[Figure], by_body: dict[int, int]) -> str:

@@ -61,13 +61,14 @@ class MetricLine:
 @dataclass
 class Output:
     text: str
-    # Every line of the log as JSON, those of the metrics too, as CloudWatch Logs holds them.
+    # Every line of the log that holds JSON, those of the metrics too, and its content.
+    json_texts: list[str] = field(default_factory=list)
     lines: list[dict] = field(default_factory=list)
-    # The records of requests and of batches, each with the line that it stood on.
+    # The records of requests and of messages, each with the line that it stood on.
     records: list[dict] = field(default_factory=list)
     record_lines: list[str] = field(default_factory=list)
     metrics: list[MetricLine] = field(default_factory=list)
-    # Whatever else was logged: at start, or about one message of a batch.
+    # Whatever else was logged, at start for instance.
     notes: list[str] = field(default_factory=list)
 
 
@@ -76,10 +77,11 @@ def parse(written: bytes) -> Output:
     for text in output.text.splitlines():
         line = record_of(text)
         if line is not None:
+            output.json_texts.append(text)
             output.lines.append(line)
         if line is not None and "_aws" in line:
             output.metrics.append(metric_line(line, len(text.encode())))
-        elif line is not None and ("outcome" in line or "redriven" in line):
+        elif line is not None and "outcome" in line:
             output.records.append(line)
             output.record_lines.append(text)
         else:

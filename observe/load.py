@@ -1,8 +1,7 @@
 """A little more than an hour of traffic with faults, in as many seconds as minutes, through the release binaries.
 
 Every metric of the dashboard is collected: the functions' own from the lines that they write, those of Lambda and SQS
-from what stands in for them here (the runtime API's callers, and retry_queue.py).
-dashboard_picture.py draws the result.
+from what stands in for them (the runtime API's callers, and retry_queue.py). dashboard_picture.py draws the result.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+SAID = "Said by the stand-in for AWS."
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -24,16 +26,14 @@ class Reply:
 
 
 def failure(code: str, status: int = 400, seconds: float = 0) -> Reply:
-    return Reply(status, {"__type": code, "message": f"{code} was ordered."}, seconds)
+    return Reply(status, {"__type": code, "message": SAID}, seconds)
 
 
 def confirmed(entries: list[dict], failed: dict[int, str] | None = None, seconds: float = 0) -> Reply:
     """PutEvents' answer; `failed` gives the code of each entry that EventBridge does not take, by its place."""
     failed = failed or {}
     results = [
-        {"ErrorCode": failed[place], "ErrorMessage": f"{failed[place]} was ordered."}
-        if place in failed
-        else {"EventId": str(uuid.uuid4())}
+        {"ErrorCode": failed[place], "ErrorMessage": SAID} if place in failed else {"EventId": str(uuid.uuid4())}
         for place in range(len(entries))
     ]
     return Reply(200, {"FailedEntryCount": len(failed), "Entries": results}, seconds)
