@@ -12,7 +12,9 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
+
+from json_http import JsonHandler
 
 SAID = "Said by the stand-in for AWS."
 
@@ -83,28 +85,15 @@ class StandIns:
                 return self.get_secret(request)
         return failure("UnknownOperationException", 404)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[JsonHandler]:
         stand_ins = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = -1
-
+        class Handler(JsonHandler):
             def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
-                reply = stand_ins._reply(self.headers.get("X-Amz-Target", ""), request)
+                reply = stand_ins._reply(self.headers.get("X-Amz-Target", ""), json.loads(self.body()))
                 if reply.seconds:
                     time.sleep(reply.seconds)
-                content = json.dumps(reply.content).encode()
-                self.send_response(reply.status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                self.answer(reply.status, json.dumps(reply.content).encode())
 
         return Handler
 

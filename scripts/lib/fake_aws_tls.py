@@ -7,9 +7,9 @@ import ssl
 import subprocess
 import threading
 import time
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from json_http import JsonHandler
 from runtime_api import Server
 
 
@@ -62,23 +62,12 @@ class FakeAws:
             case _:
                 return 400, {"__type": "UnknownOperationException"}
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[JsonHandler]:
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(JsonHandler):
             def do_POST(self) -> None:
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                status, answer = fake._answer(self.headers["X-Amz-Target"], request)
-                content = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                status, answer = fake._answer(self.headers["X-Amz-Target"], json.loads(self.body()))
+                self.answer(status, json.dumps(answer).encode())
 
         return Handler

@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import IO
 
+from json_http import JsonHandler
 from local_aws import wait_for
 
 PREFIX = "/2018-06-01/runtime/"
@@ -74,49 +75,34 @@ class RuntimeApi:
         self._server.shutdown()
         self._server.server_close()
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[JsonHandler]:
         api = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(JsonHandler):
             def do_GET(self) -> None:
                 request_id, trace, event = api._events.get()
-                self.send_response(200)
-                self.send_header("Lambda-Runtime-Aws-Request-Id", request_id)
-                self.send_header("Lambda-Runtime-Deadline-Ms", "9999999999999")
-                self.send_header(
-                    "Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:000000000000:function:x"
-                )
-                if trace:
-                    self.send_header("Lambda-Runtime-Trace-Id", trace)
-                self._end(event)
+                headers = {
+                    "Lambda-Runtime-Aws-Request-Id": request_id,
+                    "Lambda-Runtime-Deadline-Ms": "9999999999999",
+                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:x",
+                }
+                self.answer(200, event, headers | ({"Lambda-Runtime-Trace-Id": trace} if trace else {}))
 
             def do_POST(self) -> None:
-                body = self._body()
+                body = self.body()
                 request_id, _, kind = self.path.removeprefix(f"{PREFIX}invocation/").partition("/")
                 if request_id in api._answers:
                     api._answers.pop(request_id).put((kind, body))
-                self.send_response(202)
-                self._end(b"{}")
+                self.answer(202, b"{}")
 
-            def _body(self) -> bytes:
+            def body(self) -> bytes:
                 if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
-                    return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                    return super().body()
                 parts = []
                 while size := int(self.rfile.readline(), 16):
                     parts.append(self.rfile.read(size))
                     self.rfile.readline()
                 self.rfile.readline()
                 return b"".join(parts)
-
-            def _end(self, content: bytes) -> None:
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                pass
 
         return Handler
