@@ -24,7 +24,7 @@ impl Handler {
         let mut stage = Stage::in_a_region(round_trip).await;
         // `webhook` trusts the few roots that it carries, whoever uses the SDK's defaults all those of the system:
         // each gets as many certificates as on Lambda, and in addition the one that signed those of the endpoints.
-        let roots = if self.name == "webhook" { own_roots() } else { system_roots() };
+        let roots = if self.name.starts_with("webhook") { own_roots() } else { system_roots() };
         let authority = PathBuf::from(&stage.environment("", &RuntimeApi::start().await)["AWS_CA_BUNDLE"]);
         let bundle = roots + &fs::read_to_string(&authority).expect("the authority's certificate");
         let path = authority.with_file_name("bundle.pem");
