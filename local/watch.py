@@ -16,6 +16,10 @@ BIN = ROOT / ".local" / "venv-build" / "bin"
 
 
 def watch() -> int:
+    # A webhook that waited for the first build would be too old by then.
+    built = subprocess.run(["cargo", "build", "--bin", "webhook", "--example", "send"], cwd=ROOT)
+    if built.returncode != 0:
+        return built.returncode
     with LocalAws(auth=False) as aws, BusWatch(aws) as bus:
         queue = aws.client("sqs").create_queue(QueueName="retry")["QueueUrl"]
         environment = {
