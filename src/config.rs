@@ -222,6 +222,33 @@ mod tests {
     }
 
     #[test]
+    fn every_variable_is_taken_up_to_the_ends_of_its_range() {
+        for (max_age, previous) in [("1", "0"), ("86400", "99999999999")] {
+            let config = read(&[
+                ("SIGNING_SECRET_ID", "momento"),
+                ("RETRY_QUEUE_URL", "https://sqs.eu-west-1.amazonaws.com/1/retry"),
+                ("MAX_EVENT_AGE_SECONDS", max_age),
+                ("PREVIOUS_SECRET_SECONDS", previous),
+            ]);
+            let config = config.unwrap();
+            assert!(matches!(config.secret, SecretSource::Stored(id) if id == "momento"));
+            assert_eq!(config.retry_queue_url.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/1/retry"));
+            assert_eq!(config.max_event_age.as_secs().to_string(), max_age);
+            assert_eq!(config.previous_secret.as_secs().to_string(), previous);
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_its_range_is_told_the_range() {
+        for (variable, range) in
+            [("MAX_EVENT_AGE_SECONDS", " from 1 to 86400."), ("PREVIOUS_SECRET_SECONDS", ", 0 or more.")]
+        {
+            let sentence = read(&[SECRET, (variable, "-1")]).unwrap_err().to_string();
+            assert_eq!(sentence, format!("{variable} has to be a whole number of seconds{range}"));
+        }
+    }
+
+    #[test]
     fn names_and_arns_of_buses_are_taken() {
         for bus in ["orders", "aws.partner/x.com/1", "arn:aws:events:eu-west-1:123456789012:event-bus/orders"] {
             assert_eq!(read(&[SECRET, ("EVENT_BUS_NAME", bus)]).unwrap().event_bus_name, bus);

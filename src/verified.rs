@@ -128,4 +128,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_secret_that_is_known_twice_verifies_as_well() {
+        for vector in vectors() {
+            let known = secrets(&serde_json::to_string(&[&vector.secret, &vector.secret]).unwrap());
+            assert!(signed(&vector.body(), &vector.signature).is_signed_by(known.iter()), "{}", vector.note);
+        }
+    }
 }
