@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import traffic
-from function_output import Output
+from function_output import Output, record_of
 from functions import running
 from logs_insights import Row, event
-from stand_ins import Reply, StandIns, confirmed, failure, queued
+from stand_ins import Reply, StandIns, confirmed, described, failure, queued
 from traffic import Kind
 
 WEBHOOK_LOG, REDRIVE_LOG = "123456789012:webhook", "123456789012:redrive"
@@ -40,34 +40,31 @@ class EveryKind:
 
 
 def run(times: Callable[[Kind], int] = lambda kind: 1) -> EveryKind:
-    stand_ins, messages, outputs, requests = StandIns(traffic.SECRET), [], [], []
-    traffic.fail_by_topic(stand_ins)
-    keep = stand_ins.send_message
+    messages, outputs, requests = [], [], []
+    with traffic.failing_stand_ins() as stand_ins:
+        keep = stand_ins.send_message
 
-    def send_message(message: dict) -> Reply:
-        reply = keep(message)
-        if reply.status == 200:
-            messages.append(message["MessageBody"])
-        return reply
+        def send_message(message: dict) -> Reply:
+            reply = keep(message)
+            if reply.status == 200:
+                messages.append(message["MessageBody"])
+            return reply
 
-    stand_ins.send_message = send_message
-    try:
+        stand_ins.send_message = send_message
         outputs.append(_send(stand_ins, traffic.MIXED, times, requests))
         stand_ins.describe_bus = lambda _: failure("ResourceNotFoundException")
         outputs.append(_send(stand_ins, [traffic.BUS_NOT_FOUND], times, requests))
         stand_ins.get_secret = lambda _: failure("AccessDeniedException")
         outputs.append(_send(stand_ins, [traffic.NO_SECRET], times, requests))
-        stand_ins.describe_bus = lambda request: Reply(200, {"Name": request["Name"]})
+        stand_ins.describe_bus = described
         return EveryKind(requests, _redrive(stand_ins, messages), outputs)
-    finally:
-        stand_ins.close()
 
 
 def _send(stand_ins: StandIns, kinds: list[Kind], times: Callable[[Kind], int], requests: list[Written]) -> Output:
     sent = [kind for kind in kinds for _ in range(times(kind))]
     with running("webhook", stand_ins) as function:
         for kind in sent:
-            function.driver.send(kind.request(), as_base64=kind is traffic.NOT_BASE64)
+            function.driver.send(kind.request())
         output = function.output()
     written = zip(sent, output.records, output.record_lines, output.metrics, strict=True)
     requests += [Written(kind, record, len(line.encode()), metrics.size) for kind, record, line, metrics in written]
@@ -86,7 +83,10 @@ def _redrive(stand_ins: StandIns, messages: list[str]) -> Output:
 
 def _rows(output: Output, log: str) -> list[Row]:
     rows = []
-    for text, line in zip(output.json_texts, output.lines, strict=True):
+    for text in output.text.splitlines():
+        line = record_of(text)
+        if line is None:
+            continue
         at = line["_aws"]["Timestamp"] if "_aws" in line else _milliseconds(line["timestamp"])
         rows.append(event(text, at, log))
     return rows

@@ -61,8 +61,7 @@ class MetricLine:
 @dataclass
 class Output:
     text: str
-    # Every line of the log that holds JSON, those of the metrics too, and its content.
-    json_texts: list[str] = field(default_factory=list)
+    # Every line of the log as JSON, those of the metrics too, as CloudWatch Logs holds them.
     lines: list[dict] = field(default_factory=list)
     # The records of requests and of messages, each with the line that it stood on.
     records: list[dict] = field(default_factory=list)
@@ -77,7 +76,6 @@ def parse(written: bytes) -> Output:
     for text in output.text.splitlines():
         line = record_of(text)
         if line is not None:
-            output.json_texts.append(text)
             output.lines.append(line)
         if line is not None and "_aws" in line:
             output.metrics.append(metric_line(line, len(text.encode())))

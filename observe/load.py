@@ -105,7 +105,7 @@ class Load:
 
     def send(self, function: Function, kind: Kind) -> None:
         request, began = self.request(kind), time.monotonic()
-        answer = function.driver.send(request, as_base64=False)
+        answer = function.driver.send(request)
         ended = time.monotonic()
         minute = ended - self.began
         self.sample("AWS/Lambda", "Duration", "<WebhookFunction>", minute, (ended - began) * 1000)

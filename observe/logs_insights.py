@@ -146,13 +146,18 @@ class _Parser:
     def peek(self) -> str:
         return self.tokens[self.place][1] if self.place < len(self.tokens) else ""
 
-    def take(self, kind: str = "", text: str = "") -> str:
+    def next(self, expected: str) -> tuple[str, str]:
+        """The next token, whatever its kind."""
         if self.place >= len(self.tokens):
-            raise QueryError(f"{text or kind} is missing at the end of a command.")
-        found_kind, found = self.tokens[self.place]
-        if (kind and found_kind != kind) or (text and found != text):
-            raise QueryError(f"{found} stands where {text or 'a ' + kind} was expected.")
+            raise QueryError(f"The command ends where {expected} was expected.")
         self.place += 1
+        return self.tokens[self.place - 1]
+
+    def take(self, kind: str = "", text: str = "") -> str:
+        expected = text or f"a {kind}"
+        found_kind, found = self.next(expected)
+        if (kind and found_kind != kind) or (text and found != text):
+            raise QueryError(f"{found} stands where {expected} was expected.")
         return found
 
     def end(self) -> None:
@@ -181,15 +186,13 @@ class _Parser:
             if operator == "in":
                 left = _member(left, self.list())
             elif operator == "like":
-                left = _like(left, *self.tokens[self.place])
-                self.place += 1
+                left = _like(left, *self.next("a text or a regular expression"))
             else:
                 left = _operation(operator, left, self.expression(BINDING[operator]))
         return left
 
     def operand(self) -> Evaluate:
-        kind, token = self.tokens[self.place] if self.place < len(self.tokens) else ("end", "The end")
-        self.place += 1
+        kind, token = self.next("a value")
         if kind == "string":
             return _constant(_text(token))
         if kind == "number":
@@ -212,11 +215,10 @@ class _Parser:
         self.take(text="[")
         values = []
         while True:
-            kind, token = self.tokens[self.place]
+            kind, token = self.next("a value")
             if kind not in ("string", "number"):
                 raise QueryError(f"{token} stands in a list, where a value was expected.")
             values.append(_text(token) if kind == "string" else float(token))
-            self.place += 1
             if self.peek() != ",":
                 self.take(text="]")
                 return values

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import textwrap
@@ -76,8 +75,6 @@ def costs_part(run: EveryKind) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.parse_args()
     run, page = every_kind.run(), PAGE.read_text()
     page = replaced(page, "records", records_part(run))
     PAGE.write_text(replaced(page, "costs", costs_part(run)))

@@ -58,9 +58,13 @@ def secret(text: str) -> Callable[[dict], Reply]:
     return read
 
 
+def described(request: dict) -> Reply:
+    return Reply(200, {"Name": request["Name"]})
+
+
 class StandIns:
     def __init__(self, signing_secret: str):
-        self.describe_bus: Callable[[dict], Reply] = lambda request: Reply(200, {"Name": request["Name"]})
+        self.describe_bus: Callable[[dict], Reply] = described
         self.put_events: Callable[[list[dict]], Reply] = confirmed
         self.send_message: Callable[[dict], Reply] = queued
         self.get_secret: Callable[[dict], Reply] = secret(signing_secret)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from momento_webhook import now, sign
@@ -95,8 +96,9 @@ MIXED = [
 ALL = [*MIXED, BUS_NOT_FOUND, NO_SECRET]
 
 
-def fail_by_topic(stand_ins: StandIns) -> None:
-    """Makes each of these kinds meet its fault, and no other."""
+@contextmanager
+def failing_stand_ins() -> Iterator[StandIns]:
+    """AWS as each of the mixed kinds meets it: with its own fault, and no other."""
 
     def put_events(entries: list[dict]) -> Reply:
         topic = json.loads(entries[0]["Detail"])["topic"]
@@ -109,7 +111,12 @@ def fail_by_topic(stand_ins: StandIns) -> None:
     def send_message(message: dict) -> Reply:
         return failure("AccessDeniedException") if "both-failed" in message["MessageBody"] else queued(message)
 
+    stand_ins = StandIns(SECRET)
     stand_ins.put_events, stand_ins.send_message = put_events, send_message
+    try:
+        yield stand_ins
+    finally:
+        stand_ins.close()
 
 
 def sqs_message(content: bytes, request_id: str = "8476a536-e9f4-11e8-9739-2dfe598c3fcd") -> dict:

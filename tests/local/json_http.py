@@ -13,6 +13,7 @@ class JsonHandler(BaseHTTPRequestHandler):
     # An answer is one packet, sent at once.
     disable_nagle_algorithm = True
     wbufsize = -1
+    content_type = "application/x-amz-json-1.1"
 
     def body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -21,7 +22,7 @@ class JsonHandler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Type", self.content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

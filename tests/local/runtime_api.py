@@ -79,6 +79,8 @@ class RuntimeApi:
         api = self
 
         class Handler(JsonHandler):
+            content_type = "application/json"
+
             def do_GET(self) -> None:
                 request_id, trace, event = api._events.get()
                 headers = {

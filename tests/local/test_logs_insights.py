@@ -106,6 +106,8 @@ def test_the_fields_that_a_query_reads_are_known():
         "filter unknown(n) = 1",
         "filter n in 1",
         "filter n like 1",
+        "filter n like",
+        "filter n in [",
         "stats n by topic",
         "sort n desc topic",
         "limit x",

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -49,21 +47,9 @@ class Run:
     statuses: Counter[int]
 
 
-@contextmanager
-def stand_ins() -> Iterator[StandIns]:
-    stand_ins = StandIns(traffic.SECRET)
-    traffic.fail_by_topic(stand_ins)
-    try:
-        yield stand_ins
-    finally:
-        stand_ins.close()
-
-
 def send(stand_ins: StandIns, kinds: list[Kind]) -> Run:
     with running("webhook", stand_ins) as function:
-        statuses = Counter(
-            function.driver.send(kind.request(), as_base64=kind is traffic.NOT_BASE64).status for kind in kinds
-        )
+        statuses = Counter(function.driver.send(kind.request()).status for kind in kinds)
         return Run(function.output(), statuses)
 
 
@@ -71,7 +57,7 @@ def send(stand_ins: StandIns, kinds: list[Kind]) -> Run:
 def runs() -> list[Run]:
     mixed = [kind for kind, times in MIX.items() if kind not in ALONE for _ in range(times)]
     random.Random(6).shuffle(mixed)
-    with stand_ins() as services:
+    with traffic.failing_stand_ins() as services:
         first = send(services, mixed)
         services.describe_bus = lambda _: failure("ResourceNotFoundException")
         second = send(services, [traffic.BUS_NOT_FOUND] * MIX[traffic.BUS_NOT_FOUND])
@@ -201,7 +187,7 @@ def redriven() -> Output:
     def batch(topics: list[str]) -> dict:
         return {"Records": [traffic.sqs_message(traffic.body(topic)) for topic in topics]}
 
-    with stand_ins() as services, running("redrive", services) as function:
+    with traffic.failing_stand_ins() as services, running("redrive", services) as function:
         assert function.api.invoke(batch(["paid"] * 4)) == {"batchItemFailures": []}
         services.put_events = lambda entries: confirmed(entries, dict.fromkeys((0, 2, 5), "InternalFailure"))
         assert len(function.api.invoke(batch(["paid"] * 6))["batchItemFailures"]) == 3

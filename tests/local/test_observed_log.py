@@ -11,7 +11,7 @@ import pytest
 import traffic
 from function_output import Output
 from functions import SECRET_KEY, SESSION_TOKEN, running
-from stand_ins import StandIns, failure
+from stand_ins import failure
 from webhook_cases import SECRET
 
 # One of each, but for the one that takes two seconds.
@@ -36,15 +36,13 @@ class Run:
 
 
 def run(settings: dict[str, str]) -> Run:
-    stand_ins = StandIns(SECRET)
-    traffic.fail_by_topic(stand_ins)
     signatures = []
-    try:
+    with traffic.failing_stand_ins() as stand_ins:
         with running("webhook", stand_ins, settings) as function:
             for kind in KINDS:
                 request = kind.request()
                 signatures += [signature for signature in request.signatures if len(signature) == 64]
-                function.driver.send(request, as_base64=kind is traffic.NOT_BASE64)
+                function.driver.send(request)
             webhook = function.output()
         with running("redrive", stand_ins, settings) as function:
             messages = [traffic.sqs_message(traffic.body(topic)) for topic in ("paid", "entry-failed")]
@@ -52,10 +50,8 @@ def run(settings: dict[str, str]) -> Run:
             redrive = function.output()
         stand_ins.get_secret = lambda _: failure("AccessDeniedException")
         with running("webhook", stand_ins, settings) as function:
-            function.driver.send(traffic.NO_SECRET.request(), as_base64=False)
+            function.driver.send(traffic.NO_SECRET.request())
             return Run(webhook, function.output(), redrive, signatures)
-    finally:
-        stand_ins.close()
 
 
 JSON = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}

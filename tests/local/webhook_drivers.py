@@ -37,9 +37,9 @@ class StraightToTheBinary:
     def __init__(self, api: RuntimeApi):
         self.api = api
 
-    def send(self, request: Request, as_base64: bool, trace: str = "") -> Answer:
+    def send(self, request: Request, as_base64: bool = False, trace: str = "") -> Answer:
         if request.claimed_base64 is not None:
-            body = request.claimed_base64
+            body, as_base64 = request.claimed_base64, True
         else:
             body = base64.b64encode(request.body).decode() if as_base64 else request.body.decode()
         headers = {"user-agent": USER_AGENT, "content-type": "application/json"}

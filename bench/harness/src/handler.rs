@@ -22,8 +22,9 @@ impl Handler {
     /// Endpoints over TLS, for one process: what they keep of one would slow the next.
     pub async fn stage(&self, round_trip: Duration) -> Stage {
         let mut stage = Stage::in_a_region(round_trip).await;
-        // `webhook` trusts the few roots that it carries, whoever uses the SDK's defaults all those of the system:
-        // each gets as many certificates as on Lambda, and in addition the one that signed those of the endpoints.
+        // `webhook` (and a variant of it, `webhook-…`) trusts the few roots that it carries, whoever uses the SDK's
+        // defaults all those of the system: each gets as many certificates as on Lambda, and in addition the one that
+        // signed those of the endpoints.
         let roots = if self.name.starts_with("webhook") { own_roots() } else { system_roots() };
         let authority = PathBuf::from(&stage.environment("", &RuntimeApi::start().await)["AWS_CA_BUNDLE"]);
         let bundle = roots + &fs::read_to_string(&authority).expect("the authority's certificate");
