@@ -8,7 +8,7 @@ use crate::checks::{self, Expected};
 use crate::support::fake_aws::{Endpoint, EventBridge, SecretsManager, Service, Sqs};
 use crate::support::fault::{Fault, always, first};
 use crate::support::signed;
-use crate::support::stage::{BUS, Stage};
+use crate::support::stage::{BUS, Running, Stage};
 use crate::table::{Row, Start};
 
 /// Momento gives up after 5 s; the rest is for the network between it and the function.
@@ -21,11 +21,12 @@ pub struct Case {
 }
 
 impl Case {
+    /// `run` is given the name.
     pub fn new<F: Future<Output = Row> + 'static>(
         name: &'static str,
-        run: impl FnOnce() -> F + Send + 'static,
+        run: impl FnOnce(&'static str) -> F + Send + 'static,
     ) -> Self {
-        Self { name, run: Box::new(|| Box::pin(run())) }
+        Self { name, run: Box::new(move || Box::pin(run(name))) }
     }
 }
 
@@ -81,7 +82,7 @@ pub fn first_read(failure: Fault) -> (Target, Failure) {
 
 /// A fresh process for which everything fails from the start and the event is already waiting.
 pub fn cold(name: &'static str, failures: Failures, expected: Expected) -> Case {
-    Case::new(name, move || async move {
+    Case::new(name, move |name| async move {
         let mut stage = Stage::new().await;
         fail(&mut stage, failures).await;
         on_stage(name, &stage, Start::Cold, expected).await
@@ -95,7 +96,7 @@ pub fn cold_with(
     failures: Failures,
     expected: Expected,
 ) -> Case {
-    Case::new(name, move || async move {
+    Case::new(name, move |name| async move {
         let mut stage = Stage::new().await;
         change(&mut stage);
         fail(&mut stage, failures).await;
@@ -105,14 +106,20 @@ pub fn cold_with(
 
 /// A fresh process that has served one good event before things fail.
 pub fn warm(name: &'static str, failures: Failures, expected: Expected) -> Case {
-    Case::new(name, move || async move {
+    Case::new(name, move |name| async move {
         let mut stage = Stage::new().await;
-        let running = stage.start("webhook").await;
-        assert_eq!(running.post(&signed::body("serverless", "test", 0, "the good one")).await.status(), 200);
-        stage.eventbridge.state().service.entries.clear();
+        let running = warmed_up(&stage).await;
         fail(&mut stage, failures).await;
         checks::post_and_check(name, &stage, &running, Start::Warm, &expected).await
     })
+}
+
+/// A process that has served one good event.
+pub async fn warmed_up(stage: &Stage) -> Running {
+    let running = stage.start("webhook").await;
+    assert_eq!(running.post(&signed::body("serverless", "test", 0, "the good one")).await.status(), 200);
+    stage.eventbridge.state().service.entries.clear();
+    running
 }
 
 pub async fn on_stage(name: &'static str, stage: &Stage, start: Start, expected: Expected) -> Row {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, on_stage, puts, warm};
+use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, on_stage, puts, warm, warmed_up};
 use crate::checks::{delivered, post_and_check, queued};
 use crate::support::fake_aws::EventBridge;
 use crate::support::fault::Fault::{AnswerLost, Error, FailedEntries, Hang, Html, Reset, Slow};
@@ -30,9 +30,9 @@ fn puts_that_fail() -> Vec<Case> {
     let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
     vec![
         cold("nothing fails", vec![], delivered().puts(1)),
-        Case::new("over TLS and 5 ms away nothing fails either", || async {
+        Case::new("over TLS and 5 ms away nothing fails either", |name| async move {
             let stage = Stage::in_a_region(ms(5)).await;
-            on_stage("over TLS and 5 ms away nothing fails either", &stage, Start::Cold, delivered().puts(1)).await
+            on_stage(name, &stage, Start::Cold, delivered().puts(1)).await
         }),
         warm("a 500 once is a second put", vec![first_put(internal.clone())], delivered().puts(2)),
         warm("a 500 always is an event in the queue", vec![puts(internal)], queued("PutFailed").puts(3).sends(1)),
@@ -111,18 +111,15 @@ fn connections_that_fail() -> Vec<Case> {
             vec![puts(AnswerLost)],
             queued("PutFailed").and_on_the_bus(),
         ),
-        Case::new("connections closed while the process was frozen are opened again", || async {
-            const NAME: &str = "connections closed while the process was frozen are opened again";
+        Case::new("connections closed while the process was frozen are opened again", |name| async move {
             let stage = Stage::new().await;
-            let running = stage.start("webhook").await;
-            assert_eq!(running.post(&signed::body("serverless", "test", 0, "the good one")).await.status(), 200);
-            stage.eventbridge.state().service.entries.clear();
+            let running = warmed_up(&stage).await;
             // As Lambda does between two invocations.
             running.process.signal("STOP");
             stage.eventbridge.server.break_connections();
             tokio::time::sleep(ms(100)).await;
             running.process.signal("CONT");
-            post_and_check(NAME, &stage, &running, Start::Warm, &delivered().puts(1)).await
+            post_and_check(name, &stage, &running, Start::Warm, &delivered().puts(1)).await
         }),
         warm(
             "EventBridge refusing connections is an event in the queue",
@@ -150,8 +147,7 @@ fn buses_that_are_asked_for() -> Vec<Case> {
             vec![],
             queued("BusNotFound").puts(0).sends(1),
         ),
-        Case::new("a bus that is created later gets the next events", || async {
-            const NAME: &str = "a bus that is created later gets the next events";
+        Case::new("a bus that is created later gets the next events", |name| async move {
             let stage = Stage::new().await;
             stage.eventbridge.state().service = EventBridge::default();
             let running = stage.start("webhook").await;
@@ -167,7 +163,7 @@ fn buses_that_are_asked_for() -> Vec<Case> {
             stage.eventbridge.state().service.entries.clear();
             stage.sqs.state().service.messages.clear();
             stage.sqs.state().calls.clear();
-            post_and_check(NAME, &stage, &running, Start::Warm, &delivered()).await
+            post_and_check(name, &stage, &running, Start::Warm, &delivered()).await
         }),
         cold(
             "a bus that may not be asked for counts as there",

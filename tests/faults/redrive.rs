@@ -63,8 +63,7 @@ fn batches_that_fail_in_part() -> Vec<Case> {
             failing([2, 7]),
         ),
         good("entries that all fail all stay", vec![puts(FailedEntries(denied))], failing(0..10)),
-        Case::new("a message that has a whole call refused stays alone", || async {
-            const NAME: &str = "a message that has a whole call refused stays alone";
+        Case::new("a message that has a whole call refused stays alone", |name| async move {
             let stage = Stage::new().await;
             let refused =
                 |input: &Value| input["Entries"].as_array().is_some_and(|entries| entries.iter().any(is_fourth));
@@ -72,7 +71,7 @@ fn batches_that_fail_in_part() -> Vec<Case> {
                 "PutEvents",
                 Box::new(move |_, input| if refused(input) { Error(400, "ValidationException") } else { Fault::None }),
             );
-            run(NAME, &stage, good_messages(), failing([4]).calls(11)).await
+            run(name, &stage, good_messages(), failing([4]).calls(11)).await
         }),
         good(
             "a batch whose first put is a 500 is put one by one",
@@ -101,11 +100,10 @@ fn messages_of_all_kinds() -> Vec<Case> {
 
 fn services_that_fail() -> Vec<Case> {
     vec![
-        Case::new("a bus that does not exist leaves the batch in the queue, without a put", || async {
-            const NAME: &str = "a bus that does not exist leaves the batch in the queue, without a put";
+        Case::new("a bus that does not exist leaves the batch in the queue, without a put", |name| async move {
             let stage = Stage::new().await;
             stage.eventbridge.state().service = EventBridge::default();
-            run(NAME, &stage, good_messages(), failing(0..10).calls(0)).await
+            run(name, &stage, good_messages(), failing(0..10).calls(0)).await
         }),
         good("a put of redrive that takes 2 s is good", vec![puts(Slow(Duration::from_secs(2)))], failing([]).calls(1)),
         good("puts of redrive that hang leave the batch in the queue", vec![puts(Hang)], failing(0..10)),
@@ -113,26 +111,23 @@ fn services_that_fail() -> Vec<Case> {
         good("a connection of redrive that is reset leaves the batch in the queue", vec![puts(Reset)], failing(0..10)),
         Case::new(
             "an answer to redrive that is lost leaves the batch in the queue, and on the bus as well",
-            || async {
-                const NAME: &str =
-                    "an answer to redrive that is lost leaves the batch in the queue, and on the bus as well";
+            |name| async move {
                 let mut stage = Stage::new().await;
                 fail(&mut stage, vec![puts(AnswerLost)]).await;
                 let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
-                run(NAME, &stage, good_messages(), expected).await
+                run(name, &stage, good_messages(), expected).await
             },
         ),
-        Case::new("EventBridge refusing connections leaves the batch in the queue", || async {
-            const NAME: &str = "EventBridge refusing connections leaves the batch in the queue";
+        Case::new("EventBridge refusing connections leaves the batch in the queue", |name| async move {
             let mut stage = Stage::new().await;
             stage.eventbridge.server.refuse().await;
-            run(NAME, &stage, good_messages(), failing(0..10)).await
+            run(name, &stage, good_messages(), failing(0..10)).await
         }),
     ]
 }
 
 fn good(name: &'static str, failures: Failures, expected: Expected) -> Case {
-    Case::new(name, move || async move {
+    Case::new(name, move |name| async move {
         let mut stage = Stage::new().await;
         fail(&mut stage, failures).await;
         run(name, &stage, good_messages(), expected).await
@@ -140,7 +135,7 @@ fn good(name: &'static str, failures: Failures, expected: Expected) -> Case {
 }
 
 fn with(name: &'static str, messages: Vec<Message>, expected: Expected) -> Case {
-    Case::new(name, move || async move { run(name, &Stage::new().await, messages, expected).await })
+    Case::new(name, move |name| async move { run(name, &Stage::new().await, messages, expected).await })
 }
 
 async fn run(name: &'static str, stage: &Stage, messages: Vec<Message>, expected: Expected) -> Row {

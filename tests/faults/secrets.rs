@@ -100,28 +100,30 @@ fn secrets_that_come_later() -> Vec<Case> {
             always(Error(400, "AccessDeniedException")),
         ),
         healed("a secret that hung at first is read with a later event", once(Hang)),
-        Case::new("a forged request while Secrets Manager hangs is answered in time, and changes nothing", || async {
-            const NAME: &str = "a forged request while Secrets Manager hangs is answered in time, and changes nothing";
-            let stage = Stage::new().await;
-            let running = stage.start("webhook").await;
-            running.runtime.ready().await;
-            stage.secrets.plan("GetSecretValue", always(Hang));
-            // The secret is read again at most once in 3 s, counted from the start.
-            tokio::time::sleep(ms(3_100)).await;
-            let body = signed::body("serverless", "test", 0, "forged");
-            let forged =
-                signed::event_with(body.as_bytes(), Some(&signed::signature("another secret", body.as_bytes())));
-            let answer = running.invoke(&forged).await;
-            assert_eq!((answer.status(), answer.message().as_str()), (403, "Unauthorized"));
-            assert!(answer.elapsed() < ANSWER_WITHIN, "{:?}", answer.elapsed());
-            post_and_check(NAME, &stage, &running, Start::Warm, &delivered().puts(1)).await
-        }),
+        Case::new(
+            "a forged request while Secrets Manager hangs is answered in time, and changes nothing",
+            |name| async move {
+                let stage = Stage::new().await;
+                let running = stage.start("webhook").await;
+                running.runtime.ready().await;
+                stage.secrets.plan("GetSecretValue", always(Hang));
+                // The secret is read again at most once in 3 s, counted from the start.
+                tokio::time::sleep(ms(3_100)).await;
+                let body = signed::body("serverless", "test", 0, "forged");
+                let forged =
+                    signed::event_with(body.as_bytes(), Some(&signed::signature("another secret", body.as_bytes())));
+                let answer = running.invoke(&forged).await;
+                assert_eq!((answer.status(), answer.message().as_str()), (403, "Unauthorized"));
+                assert!(answer.elapsed() < ANSWER_WITHIN, "{:?}", answer.elapsed());
+                post_and_check(name, &stage, &running, Start::Warm, &delivered().puts(1)).await
+            },
+        ),
     ]
 }
 
 /// The secret cannot be read at first; once it can, an event is delivered, without a restart.
 fn healed(name: &'static str, plan: Plan) -> Case {
-    Case::new(name, move || async move {
+    Case::new(name, move |name| async move {
         let stage = Stage::new().await;
         stage.secrets.plan("GetSecretValue", plan);
         let running = stage.start("webhook").await;
