@@ -39,7 +39,7 @@ def count(name: str, binary: Path, invocations: int, body_bytes: int) -> int:
         profile = Path(directory) / "callgrind.out"
         subprocess.run(
             [
-                BENCH / "harness/target/release/harness",
+                ROOT / "target/harness/harness",
                 "drive",
                 f"{name}={BENCH / 'under-callgrind'}",
                 str(invocations),

@@ -1,29 +1,29 @@
 //! Forged requests must cost little: one read of the secret at most in 3 s, no memory, no time of an authentic one.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::signed;
-use support::stage::{Running, Stage};
+use test_kit::momento;
+use test_kit::sandbox::{Function, Sandbox};
+
+const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
 
 /// The least time between two reads of the secret.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 fn forged(number: u64) -> Value {
-    let body = signed::body("serverless", "test", number, "forged");
-    signed::event_with(body.as_bytes(), Some(&signed::signature("guessed", body.as_bytes())))
+    let body = momento::body("serverless", "test", number, "forged");
+    momento::event_with(body.as_bytes(), Some(&momento::signature("guessed", body.as_bytes())))
 }
 
-async fn is_refused(handler: &Running, number: u64) -> Duration {
+async fn is_refused(handler: &Function, number: u64) -> Duration {
     let answer = handler.invoke(&forged(number)).await;
     assert_eq!((answer.status(), answer.message().as_str()), (403, "Unauthorized"));
     answer.elapsed()
 }
 
-async fn is_delivered(handler: &Running, number: u64) -> Duration {
-    let answer = handler.post(&signed::body("serverless", "test", number, "authentic")).await;
+async fn is_delivered(handler: &Function, number: u64) -> Duration {
+    let answer = handler.post(&momento::body("serverless", "test", number, "authentic")).await;
     assert_eq!(answer.status(), 200);
     answer.elapsed()
 }
@@ -33,23 +33,23 @@ fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-fn reads(stage: &Stage) -> usize {
-    stage.secrets.calls("GetSecretValue").len()
+fn reads(sandbox: &Sandbox) -> usize {
+    sandbox.secrets.calls("GetSecretValue").len()
 }
 
 #[tokio::test]
 async fn a_thousand_forged_requests_cause_at_most_one_read_of_the_secret_in_three_seconds() {
-    let mut stage = Stage::new().await;
-    stage.set("RUST_LOG", "off");
-    let handler = stage.start("webhook").await;
+    let mut sandbox = Sandbox::new().await;
+    sandbox.set("RUST_LOG", "off");
+    let handler = sandbox.start(WEBHOOK).await;
     let mut alone = Vec::new();
     for number in 0..100 {
         alone.push(is_delivered(&handler, number).await);
     }
-    let puts = stage.eventbridge.calls("PutEvents").len();
+    let puts = sandbox.eventbridge.calls("PutEvents").len();
     // So long after the read at the start that the first forged request may have the secret read again.
     tokio::time::sleep_until((handler.process.started + READ_AGAIN_AFTER + Duration::from_millis(200)).into()).await;
-    let (before, began) = (reads(&stage), Instant::now());
+    let (before, began) = (reads(&sandbox), Instant::now());
     let mut among = Vec::new();
     let mut refused = Vec::new();
     for number in 0..1_000 {
@@ -60,10 +60,10 @@ async fn a_thousand_forged_requests_cause_at_most_one_read_of_the_secret_in_thre
     }
     let took = began.elapsed();
     let allowed = 1 + (took.as_millis() / READ_AGAIN_AFTER.as_millis()) as usize;
-    let caused = reads(&stage) - before;
+    let caused = reads(&sandbox) - before;
     assert!((1..=allowed).contains(&caused), "{caused} reads of the secret in {took:?}");
-    assert_eq!(stage.eventbridge.calls("PutEvents").len(), puts + 100, "a forged request reached the bus");
-    assert_eq!(stage.sqs.state().calls.len(), 0, "a forged request reached the queue");
+    assert_eq!(sandbox.eventbridge.calls("PutEvents").len(), puts + 100, "a forged request reached the bus");
+    assert_eq!(sandbox.sqs.state().calls.len(), 0, "a forged request reached the queue");
     println!(
         "1,000 forged requests in {took:?}: {caused} read(s) of the secret, {:?} each (median); an authentic request takes {:?} \
          (median) among them, {:?} without them",
@@ -75,9 +75,9 @@ async fn a_thousand_forged_requests_cause_at_most_one_read_of_the_secret_in_thre
 
 #[tokio::test]
 async fn forged_requests_leave_no_memory_behind() {
-    let mut stage = Stage::new().await;
-    stage.set("RUST_LOG", "off");
-    let handler = stage.start("webhook").await;
+    let mut sandbox = Sandbox::new().await;
+    sandbox.set("RUST_LOG", "off");
+    let handler = sandbox.start(WEBHOOK).await;
     for number in 0..500 {
         is_refused(&handler, number).await;
     }
@@ -89,7 +89,7 @@ async fn forged_requests_leave_no_memory_behind() {
     assert!(grown < 256, "the process grew by {grown} KB in 2,000 forged requests");
 }
 
-fn resident_kilobytes(handler: &Running) -> u64 {
+fn resident_kilobytes(handler: &Function) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", handler.process.id())).expect("Linux");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
     line.trim().trim_end_matches(" kB").parse().expect("a number")

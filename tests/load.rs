@@ -1,8 +1,6 @@
 //! 10,000 distinct signed events while three PutEvents calls in ten fail, and then an account of every one of them.
 //! It takes minutes, so `make load` runs it, and `make load UPDATE_DOCS=1` writes its figures into `docs/faults.md`.
 
-mod support;
-
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,11 +9,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::docs::Part;
-use support::fault::{Fault, Plan};
-use support::retry_queue::{batch, failures, kept_body};
-use support::signed;
-use support::stage::{Running, Stage};
+use test_kit::docs::Part;
+use test_kit::fault::{Fault, Plan};
+use test_kit::momento;
+use test_kit::retry_queue::{batch, failures, kept_body};
+use test_kit::sandbox::{Function, Sandbox};
+
+const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
+const REDRIVE: &str = env!("CARGO_BIN_EXE_redrive");
 
 const EVENTS: u64 = 10_000;
 const SEED: u64 = 20_241_120;
@@ -84,16 +85,16 @@ struct Sent {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: make load"]
 async fn of_ten_thousand_events_none_is_lost_while_three_calls_in_ten_fail() {
-    let mut stage = Stage::new().await;
-    stage.set("RUST_LOG", "error");
+    let mut sandbox = Sandbox::new().await;
+    sandbox.set("RUST_LOG", "error");
     let drawn = Arc::new(AtomicU64::new(0));
-    stage.eventbridge.plan("PutEvents", at_random(drawn.clone()));
+    sandbox.eventbridge.plan("PutEvents", at_random(drawn.clone()));
     let began = Instant::now();
-    let sent = send_all(&stage).await;
+    let sent = send_all(&sandbox).await;
     let sending = began.elapsed();
-    let (calls, failing) = (stage.eventbridge.calls("PutEvents").len(), drawn.load(Ordering::Relaxed));
-    let straight = count_on_the_bus(&stage, &sent);
-    let queue: Vec<String> = stage.sqs.state().service.messages.iter().map(|message| message.body.clone()).collect();
+    let (calls, failing) = (sandbox.eventbridge.calls("PutEvents").len(), drawn.load(Ordering::Relaxed));
+    let straight = count_on_the_bus(&sandbox, &sent);
+    let queue: Vec<String> = sandbox.sqs.state().service.messages.iter().map(|message| message.body.clone()).collect();
     let queued = count_in_the_queue(&queue, &sent);
     for (sequence, status) in &sent.status_of {
         let (on_the_bus, in_the_queue) = (straight.contains_key(sequence), queued.contains_key(sequence));
@@ -106,9 +107,9 @@ async fn of_ten_thousand_events_none_is_lost_while_three_calls_in_ten_fail() {
     assert_eq!((lost, sent.status_of.len()), (0, EVENTS as usize));
 
     let began = Instant::now();
-    let receives = redrive_all(&stage, queue).await;
+    let receives = redrive_all(&sandbox, queue).await;
     let redriving = began.elapsed();
-    let all = count_on_the_bus(&stage, &sent);
+    let all = count_on_the_bus(&sandbox, &sent);
     assert_eq!(all.len(), EVENTS as usize, "events on the bus in the end");
     let copies = all.values().sum::<usize>() - all.len();
 
@@ -137,10 +138,10 @@ async fn of_ten_thousand_events_none_is_lost_while_three_calls_in_ten_fail() {
     report(&figures);
 }
 
-async fn send_all(stage: &Stage) -> Sent {
+async fn send_all(sandbox: &Sandbox) -> Sent {
     let mut handlers = Vec::new();
     for _ in 0..HANDLERS {
-        handlers.push(stage.start("webhook").await);
+        handlers.push(sandbox.start(WEBHOOK).await);
     }
     let (next, sent) = (Arc::new(AtomicU64::new(0)), Arc::new(Mutex::new(Sent::default())));
     let sending: Vec<_> =
@@ -151,13 +152,13 @@ async fn send_all(stage: &Stage) -> Sent {
     std::mem::take(&mut sent.lock().unwrap())
 }
 
-async fn send(handler: Running, next: Arc<AtomicU64>, sent: Arc<Mutex<Sent>>) {
+async fn send(handler: Function, next: Arc<AtomicU64>, sent: Arc<Mutex<Sent>>) {
     loop {
         let sequence = next.fetch_add(1, Ordering::Relaxed);
         if sequence >= EVENTS {
             return;
         }
-        let body = signed::body("serverless", "load", sequence, &format!("event {sequence} é 🐿"));
+        let body = momento::body("serverless", "load", sequence, &format!("event {sequence} é 🐿"));
         let answer = handler.post(&body).await;
         let mut sent = sent.lock().unwrap();
         assert!(!answer.is_error, "{}", answer.value);
@@ -169,8 +170,8 @@ async fn send(handler: Running, next: Arc<AtomicU64>, sent: Arc<Mutex<Sent>>) {
 }
 
 /// How often each event is on the bus, every time byte for byte.
-fn count_on_the_bus(stage: &Stage, sent: &Sent) -> HashMap<u64, usize> {
-    let state = stage.eventbridge.state();
+fn count_on_the_bus(sandbox: &Sandbox, sent: &Sent) -> HashMap<u64, usize> {
+    let state = sandbox.eventbridge.state();
     assert!(state.service.dropped.is_empty());
     let details = state.service.entries.iter().map(|entry| entry["Detail"].as_str().expect("a detail").as_bytes());
     count(details.map(<[u8]>::to_vec), sent)
@@ -191,10 +192,10 @@ fn count(bodies: impl Iterator<Item = Vec<u8>>, sent: &Sent) -> HashMap<u64, usi
 }
 
 /// Gives the messages to redrive in batches of ten until none is left; what fails comes again.
-async fn redrive_all(stage: &Stage, mut queue: Vec<String>) -> u64 {
+async fn redrive_all(sandbox: &Sandbox, mut queue: Vec<String>) -> u64 {
     let mut redrives = Vec::new();
     for _ in 0..REDRIVES {
-        redrives.push(Arc::new(stage.start("redrive").await));
+        redrives.push(Arc::new(sandbox.start(REDRIVE).await));
     }
     let mut receives = 0;
     while !queue.is_empty() {
@@ -213,7 +214,7 @@ async fn redrive_all(stage: &Stage, mut queue: Vec<String>) -> u64 {
 }
 
 /// Takes batches while there are any; gives back what stays in the queue.
-async fn take(redrive: Arc<Running>, batches: Arc<Mutex<Vec<Vec<String>>>>) -> Vec<String> {
+async fn take(redrive: Arc<Function>, batches: Arc<Mutex<Vec<Vec<String>>>>) -> Vec<String> {
     let mut left = Vec::new();
     loop {
         let Some(messages) = batches.lock().unwrap().pop() else { return left };

@@ -1,25 +1,25 @@
 //! Secrets that rotate, and webhooks that share an endpoint.
 
-mod support;
-
 use std::time::Duration;
 
-use support::fault::{Fault, always};
-use support::process::Process;
-use support::runtime_api::RuntimeApi;
-use support::signed;
-use support::stage::{Running, Stage};
+use test_kit::fault::{Fault, always};
+use test_kit::momento;
+use test_kit::process::{Process, binary_under_test};
+use test_kit::runtime_api::RuntimeApi;
+use test_kit::sandbox::{Function, Sandbox};
+
+const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
 
 /// The least time between two reads of the secret.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(3_100);
 
-async fn status(handler: &Running, secret: &str) -> u64 {
-    let body = signed::body("serverless", "test", 1, "text");
-    let event = signed::event_with(body.as_bytes(), Some(&signed::signature(secret, body.as_bytes())));
+async fn status(handler: &Function, secret: &str) -> u64 {
+    let body = momento::body("serverless", "test", 1, "text");
+    let event = momento::event_with(body.as_bytes(), Some(&momento::signature(secret, body.as_bytes())));
     handler.invoke(&event).await.status()
 }
 
-async fn statuses<const N: usize>(handler: &Running, secrets: [&str; N]) -> [u64; N] {
+async fn statuses<const N: usize>(handler: &Function, secrets: [&str; N]) -> [u64; N] {
     let mut statuses = [0; N];
     for (status_of, secret) in statuses.iter_mut().zip(secrets) {
         *status_of = status(handler, secret).await;
@@ -28,15 +28,15 @@ async fn statuses<const N: usize>(handler: &Running, secrets: [&str; N]) -> [u64
 }
 
 /// A handler whose secret in Secrets Manager holds this.
-async fn holding(value: &str) -> (Stage, Running) {
-    let stage = Stage::new().await;
-    stage.secrets.state().service = support::fake_aws::SecretsManager::holding(value);
-    let handler = stage.start("webhook").await;
-    (stage, handler)
+async fn holding(value: &str) -> (Sandbox, Function) {
+    let sandbox = Sandbox::new().await;
+    sandbox.secrets.state().service = test_kit::fake_aws::SecretsManager::holding(value);
+    let handler = sandbox.start(WEBHOOK).await;
+    (sandbox, handler)
 }
 
 fn seconds_ago(seconds: f64) -> f64 {
-    signed::now() as f64 / 1000.0 - seconds
+    momento::now() as f64 / 1000.0 - seconds
 }
 
 #[tokio::test]
@@ -87,11 +87,11 @@ async fn a_senseless_secret_is_said_to_be_one_and_shows_nothing() {
 #[tokio::test]
 async fn a_senseless_secret_in_the_environment_stops_the_start_with_one_sentence() {
     for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]"] {
-        let mut stage = Stage::new().await;
-        stage.set("SIGNING_SECRET_ID", "");
-        stage.set("SIGNING_SECRET", value);
+        let mut sandbox = Sandbox::new().await;
+        sandbox.set("SIGNING_SECRET_ID", "");
+        sandbox.set("SIGNING_SECRET", value);
         let runtime = RuntimeApi::start().await;
-        let mut process = Process::start("webhook", &stage.environment("webhook", &runtime));
+        let mut process = Process::start(&binary_under_test(WEBHOOK), &sandbox.environment("webhook", &runtime));
         assert!(!process.ended().await.success(), "{value}");
         let lines = process.lines();
         assert!(lines.len() == 1 && lines[0].contains("SIGNING_SECRET") && lines[0].ends_with('.'), "{lines:?}");
@@ -101,29 +101,29 @@ async fn a_senseless_secret_in_the_environment_stops_the_start_with_one_sentence
 
 #[tokio::test]
 async fn a_secret_in_the_environment_is_never_asked_for() {
-    let mut stage = Stage::new().await;
-    stage.set("SIGNING_SECRET_ID", "");
-    stage.set("SIGNING_SECRET", "given");
-    let handler = stage.start("webhook").await;
+    let mut sandbox = Sandbox::new().await;
+    sandbox.set("SIGNING_SECRET_ID", "");
+    sandbox.set("SIGNING_SECRET", "given");
+    let handler = sandbox.start(WEBHOOK).await;
     assert_eq!(statuses(&handler, ["given", "other"]).await, [200, 403]);
-    assert_eq!(stage.secrets.state().calls.len(), 0);
+    assert_eq!(sandbox.secrets.state().calls.len(), 0);
 }
 
 #[tokio::test]
 async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old_one_stays_for_its_time() {
-    let (stage, handler) = holding("old").await;
+    let (sandbox, handler) = holding("old").await;
     assert_eq!(status(&handler, "old").await, 200);
-    stage.secrets.state().service.set("new", seconds_ago(0.0));
+    sandbox.secrets.state().service.set("new", seconds_ago(0.0));
     tokio::time::sleep(READ_AGAIN_AFTER).await;
     assert_eq!(statuses(&handler, ["new", "old", "new", "other"]).await, [200, 200, 200, 403]);
 }
 
 #[tokio::test]
 async fn a_process_that_starts_after_a_rotation_accepts_both_secrets() {
-    let stage = Stage::new().await;
-    stage.secrets.state().service.set("new", seconds_ago(60.0));
-    let handler = stage.start("webhook").await;
-    assert_eq!(statuses(&handler, ["new", signed::SECRET, "other"]).await, [200, 200, 403]);
+    let sandbox = Sandbox::new().await;
+    sandbox.secrets.state().service.set("new", seconds_ago(60.0));
+    let handler = sandbox.start(WEBHOOK).await;
+    assert_eq!(statuses(&handler, ["new", momento::SECRET, "other"]).await, [200, 200, 403]);
 }
 
 #[tokio::test]
@@ -131,32 +131,32 @@ async fn the_previous_secret_is_refused_after_its_time_and_at_once_where_its_tim
     for (seconds, age, expected) in
         [("60", 59.0, 200), ("60", 61.0, 403), ("0", 0.0, 403), ("", 86_300.0, 200), ("", 86_500.0, 403)]
     {
-        let mut stage = Stage::new().await;
-        stage.set("PREVIOUS_SECRET_SECONDS", seconds);
-        stage.secrets.state().service.set("new", seconds_ago(age));
-        let handler = stage.start("webhook").await;
-        let found = statuses(&handler, ["new", signed::SECRET]).await;
+        let mut sandbox = Sandbox::new().await;
+        sandbox.set("PREVIOUS_SECRET_SECONDS", seconds);
+        sandbox.secrets.state().service.set("new", seconds_ago(age));
+        let handler = sandbox.start(WEBHOOK).await;
+        let found = statuses(&handler, ["new", momento::SECRET]).await;
         assert_eq!(found, [200, expected], "PREVIOUS_SECRET_SECONDS={seconds}, changed {age} s ago");
     }
 }
 
 #[tokio::test]
 async fn the_previous_secrets_time_is_judged_at_each_request() {
-    let mut stage = Stage::new().await;
-    stage.set("PREVIOUS_SECRET_SECONDS", "4");
-    stage.secrets.state().service.set("new", seconds_ago(2.0));
-    let handler = stage.start("webhook").await;
-    assert_eq!(status(&handler, signed::SECRET).await, 200);
+    let mut sandbox = Sandbox::new().await;
+    sandbox.set("PREVIOUS_SECRET_SECONDS", "4");
+    sandbox.secrets.state().service.set("new", seconds_ago(2.0));
+    let handler = sandbox.start(WEBHOOK).await;
+    assert_eq!(status(&handler, momento::SECRET).await, 200);
     tokio::time::sleep(Duration::from_millis(2_200)).await;
-    assert_eq!(statuses(&handler, [signed::SECRET, "new"]).await, [403, 200]);
+    assert_eq!(statuses(&handler, [momento::SECRET, "new"]).await, [403, 200]);
 }
 
 #[tokio::test]
 async fn a_read_that_fails_leaves_the_known_secrets_in_force() {
     async fn with(fault: Fault) {
-        let (stage, handler) = holding("known").await;
+        let (sandbox, handler) = holding("known").await;
         assert_eq!(status(&handler, "known").await, 200);
-        stage.secrets.plan("GetSecretValue", always(fault.clone()));
+        sandbox.secrets.plan("GetSecretValue", always(fault.clone()));
         tokio::time::sleep(READ_AGAIN_AFTER).await;
         assert_eq!(statuses(&handler, ["other", "known"]).await, [403, 200], "{fault:?}");
     }
@@ -169,14 +169,14 @@ async fn a_read_that_fails_leaves_the_known_secrets_in_force() {
 
 #[tokio::test]
 async fn a_previous_secret_that_cannot_be_read_does_not_hold_up_the_current_one() {
-    let stage = Stage::new().await;
-    stage.secrets.state().service.set("new", seconds_ago(60.0));
+    let sandbox = Sandbox::new().await;
+    sandbox.secrets.state().service.set("new", seconds_ago(60.0));
     let fault =
         |input: &serde_json::Value| if input["VersionStage"] == "AWSPREVIOUS" { Fault::Hang } else { Fault::None };
-    stage.secrets.plan("GetSecretValue", Box::new(move |_, input| fault(input)));
-    let handler = stage.start("webhook").await;
-    let body = signed::body("serverless", "test", 1, "text");
-    let event = signed::event_with(body.as_bytes(), Some(&signed::signature("new", body.as_bytes())));
+    sandbox.secrets.plan("GetSecretValue", Box::new(move |_, input| fault(input)));
+    let handler = sandbox.start(WEBHOOK).await;
+    let body = momento::body("serverless", "test", 1, "text");
+    let event = momento::event_with(body.as_bytes(), Some(&momento::signature("new", body.as_bytes())));
     let answer = handler.invoke(&event).await;
     assert_eq!(answer.status(), 200);
     assert!(handler.since_start(&answer) < Duration::from_millis(1_000), "{:?}", handler.since_start(&answer));

@@ -4,12 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use crate::WEBHOOK;
 use crate::checks::{self, Expected};
-use crate::support::fake_aws::{Endpoint, EventBridge, SecretsManager, Service, Sqs};
-use crate::support::fault::{Fault, always, first};
-use crate::support::signed;
-use crate::support::stage::{BUS, Running, Stage};
 use crate::table::{Row, Start};
+use test_kit::fake_aws::{Endpoint, EventBridge, SecretsManager, Service, Sqs};
+use test_kit::fault::{Fault, always, first};
+use test_kit::momento;
+use test_kit::sandbox::{BUS, Function, Sandbox};
 
 /// Momento gives up after 5 s; the rest is for the network between it and the function.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
@@ -83,56 +84,56 @@ pub fn first_read(failure: Fault) -> (Target, Failure) {
 /// A fresh process for which everything fails from the start and the event is already waiting.
 pub fn cold(name: &'static str, failures: Failures, expected: Expected) -> Case {
     Case::new(name, move |name| async move {
-        let mut stage = Stage::new().await;
-        fail(&mut stage, failures).await;
-        on_stage(name, &stage, Start::Cold, expected).await
+        let mut sandbox = Sandbox::new().await;
+        fail(&mut sandbox, failures).await;
+        in_sandbox(name, &sandbox, Start::Cold, expected).await
     })
 }
 
 /// The same, with everything in place but what this changes.
 pub fn cold_with(
     name: &'static str,
-    change: impl FnOnce(&mut Stage) + Send + 'static,
+    change: impl FnOnce(&mut Sandbox) + Send + 'static,
     failures: Failures,
     expected: Expected,
 ) -> Case {
     Case::new(name, move |name| async move {
-        let mut stage = Stage::new().await;
-        change(&mut stage);
-        fail(&mut stage, failures).await;
-        on_stage(name, &stage, Start::Cold, expected).await
+        let mut sandbox = Sandbox::new().await;
+        change(&mut sandbox);
+        fail(&mut sandbox, failures).await;
+        in_sandbox(name, &sandbox, Start::Cold, expected).await
     })
 }
 
 /// A fresh process that has served one good event before things fail.
 pub fn warm(name: &'static str, failures: Failures, expected: Expected) -> Case {
     Case::new(name, move |name| async move {
-        let mut stage = Stage::new().await;
-        let running = warmed_up(&stage).await;
-        fail(&mut stage, failures).await;
-        checks::post_and_check(name, &stage, &running, Start::Warm, &expected).await
+        let mut sandbox = Sandbox::new().await;
+        let running = warmed_up(&sandbox).await;
+        fail(&mut sandbox, failures).await;
+        checks::post_and_check(name, &sandbox, &running, Start::Warm, &expected).await
     })
 }
 
 /// A process that has served one good event.
-pub async fn warmed_up(stage: &Stage) -> Running {
-    let running = stage.start("webhook").await;
-    assert_eq!(running.post(&signed::body("serverless", "test", 0, "the good one")).await.status(), 200);
-    stage.eventbridge.state().service.entries.clear();
+pub async fn warmed_up(sandbox: &Sandbox) -> Function {
+    let running = sandbox.start(WEBHOOK).await;
+    assert_eq!(running.post(&momento::body("serverless", "test", 0, "the good one")).await.status(), 200);
+    sandbox.eventbridge.state().service.entries.clear();
     running
 }
 
-pub async fn on_stage(name: &'static str, stage: &Stage, start: Start, expected: Expected) -> Row {
-    let running = stage.start("webhook").await;
-    checks::post_and_check(name, stage, &running, start, &expected).await
+pub async fn in_sandbox(name: &'static str, sandbox: &Sandbox, start: Start, expected: Expected) -> Row {
+    let running = sandbox.start(WEBHOOK).await;
+    checks::post_and_check(name, sandbox, &running, start, &expected).await
 }
 
-pub async fn fail(stage: &mut Stage, failures: Failures) {
+pub async fn fail(sandbox: &mut Sandbox, failures: Failures) {
     for (target, failure) in failures {
         match target {
-            Target::EventBridge => break_one(&mut stage.eventbridge, failure, || EventBridge::with_bus(BUS)).await,
-            Target::Sqs => break_one(&mut stage.sqs, failure, Sqs::default).await,
-            Target::SecretsManager => break_one(&mut stage.secrets, failure, SecretsManager::default).await,
+            Target::EventBridge => break_one(&mut sandbox.eventbridge, failure, || EventBridge::with_bus(BUS)).await,
+            Target::Sqs => break_one(&mut sandbox.sqs, failure, Sqs::default).await,
+            Target::SecretsManager => break_one(&mut sandbox.secrets, failure, SecretsManager::default).await,
         }
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::case::ANSWER_WITHIN;
-use crate::support::fake_aws::Message;
-use crate::support::process::Process;
-use crate::support::retry_queue::kept_body;
-use crate::support::runtime_api::{Answer, TRACE};
-use crate::support::signed;
-use crate::support::stage::{BUS, Running, Stage};
 use crate::table::{Row, Start};
+use test_kit::fake_aws::Message;
+use test_kit::momento;
+use test_kit::process::Process;
+use test_kit::retry_queue::kept_body;
+use test_kit::runtime_api::{Answer, TRACE};
+use test_kit::sandbox::{BUS, Function, Sandbox};
 
 /// What has to come of an event.
 #[derive(Clone, Debug)]
@@ -99,19 +99,19 @@ impl Expected {
 const TEXT: &str = "\"quoted\"\\ \n\t\u{1}\u{7f} é ☃ 🐿 \u{fffe}";
 
 pub fn body_of_the_case() -> String {
-    signed::body("serverless", "test", 1, TEXT)
+    momento::body("serverless", "test", 1, TEXT)
 }
 
 pub async fn post_and_check(
     name: &'static str,
-    stage: &Stage,
-    running: &Running,
+    sandbox: &Sandbox,
+    running: &Function,
     start: Start,
     expected: &Expected,
 ) -> Row {
-    let puts_before = stage.eventbridge.calls("PutEvents").len();
+    let puts_before = sandbox.eventbridge.calls("PutEvents").len();
     let body = body_of_the_case();
-    let before = signed::now();
+    let before = momento::now();
     let answer = running.post(&body).await;
     let took = match start {
         Start::Cold => running.since_start(&answer),
@@ -120,18 +120,18 @@ pub async fn post_and_check(
     assert_eq!(answer.status(), expected.status, "{}", running.process.lines().join("\n"));
     assert!(took < ANSWER_WITHIN, "the answer took {took:?}");
     check_answer(&answer);
-    check_bus(stage, &body, expected);
-    let messages = stage.sqs.state().service.messages.clone();
+    check_bus(sandbox, &body, expected);
+    let messages = sandbox.sqs.state().service.messages.clone();
     assert_eq!(messages.len(), expected.copies_in_queue, "messages in the queue");
     for message in messages {
-        assert_eq!(message.queue, stage.queue_url());
+        assert_eq!(message.queue, sandbox.queue_url());
         check_message(&message, expected.reason.unwrap(), &body, before, &answer.request_id);
     }
     if let Some(puts) = expected.puts {
-        assert_eq!(stage.eventbridge.calls("PutEvents").len() - puts_before, puts, "PutEvents calls");
+        assert_eq!(sandbox.eventbridge.calls("PutEvents").len() - puts_before, puts, "PutEvents calls");
     }
     if let Some(sends) = expected.sends {
-        assert_eq!(stage.sqs.calls("SendMessage").len(), sends, "SendMessage calls");
+        assert_eq!(sandbox.sqs.calls("SendMessage").len(), sends, "SendMessage calls");
     }
     if expected.status == 500 {
         check_log(&running.process, expected, &body, before, &answer.request_id).await;
@@ -150,8 +150,8 @@ fn check_answer(answer: &Answer) {
     assert_eq!(answer.value["headers"]["content-type"], "application/json");
 }
 
-fn check_bus(stage: &Stage, body: &str, expected: &Expected) {
-    let eventbridge = &stage.eventbridge.state().service;
+fn check_bus(sandbox: &Sandbox, body: &str, expected: &Expected) {
+    let eventbridge = &sandbox.eventbridge.state().service;
     assert_eq!(eventbridge.dropped, Vec::<Value>::new(), "EventBridge took and dropped this");
     match expected.bus {
         OnBus::Not => assert_eq!(eventbridge.entries.len(), 0, "events on the bus"),

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, on_stage, puts, warm, warmed_up};
+use crate::WEBHOOK;
+use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, in_sandbox, puts, warm, warmed_up};
 use crate::checks::{delivered, post_and_check, queued};
-use crate::support::fake_aws::EventBridge;
-use crate::support::fault::Fault::{AnswerLost, Error, FailedEntries, Hang, Html, Reset, Slow};
-use crate::support::signed;
-use crate::support::stage::{BUS, Stage};
 use crate::table::Start;
+use test_kit::fake_aws::EventBridge;
+use test_kit::fault::Fault::{AnswerLost, Error, FailedEntries, Hang, Html, Reset, Slow};
+use test_kit::momento;
+use test_kit::sandbox::{BUS, Sandbox};
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -31,8 +32,8 @@ fn puts_that_fail() -> Vec<Case> {
     vec![
         cold("nothing fails", vec![], delivered().puts(1)),
         Case::new("over TLS and 5 ms away nothing fails either", |name| async move {
-            let stage = Stage::in_a_region(ms(5)).await;
-            on_stage(name, &stage, Start::Cold, delivered().puts(1)).await
+            let sandbox = Sandbox::in_a_region(ms(5)).await;
+            in_sandbox(name, &sandbox, Start::Cold, delivered().puts(1)).await
         }),
         warm("a 500 once is a second put", vec![first_put(internal.clone())], delivered().puts(2)),
         warm("a 500 always is an event in the queue", vec![puts(internal)], queued("PutFailed").puts(3).sends(1)),
@@ -112,14 +113,14 @@ fn connections_that_fail() -> Vec<Case> {
             queued("PutFailed").and_on_the_bus(),
         ),
         Case::new("connections closed while the process was frozen are opened again", |name| async move {
-            let stage = Stage::new().await;
-            let running = warmed_up(&stage).await;
+            let sandbox = Sandbox::new().await;
+            let running = warmed_up(&sandbox).await;
             // As Lambda does between two invocations.
             running.process.signal("STOP");
-            stage.eventbridge.server.break_connections();
+            sandbox.eventbridge.server.break_connections();
             tokio::time::sleep(ms(100)).await;
             running.process.signal("CONT");
-            post_and_check(name, &stage, &running, Start::Warm, &delivered().puts(1)).await
+            post_and_check(name, &sandbox, &running, Start::Warm, &delivered().puts(1)).await
         }),
         warm(
             "EventBridge refusing connections is an event in the queue",
@@ -143,27 +144,27 @@ fn buses_that_are_asked_for() -> Vec<Case> {
     vec![
         cold_with(
             "a bus that does not exist is an event in the queue, and no put",
-            |stage| stage.eventbridge.state().service = EventBridge::default(),
+            |sandbox| sandbox.eventbridge.state().service = EventBridge::default(),
             vec![],
             queued("BusNotFound").puts(0).sends(1),
         ),
         Case::new("a bus that is created later gets the next events", |name| async move {
-            let stage = Stage::new().await;
-            stage.eventbridge.state().service = EventBridge::default();
-            let running = stage.start("webhook").await;
-            assert_eq!(running.post(&signed::body("serverless", "test", 0, "too early")).await.status(), 202);
-            stage.eventbridge.state().service = EventBridge::with_bus(BUS);
+            let sandbox = Sandbox::new().await;
+            sandbox.eventbridge.state().service = EventBridge::default();
+            let running = sandbox.start(WEBHOOK).await;
+            assert_eq!(running.post(&momento::body("serverless", "test", 0, "too early")).await.status(), 202);
+            sandbox.eventbridge.state().service = EventBridge::with_bus(BUS);
             // The bus is asked for again at most every 5 s.
-            while running.post(&signed::body("serverless", "test", 0, "still too early")).await.status() == 202 {
+            while running.post(&momento::body("serverless", "test", 0, "still too early")).await.status() == 202 {
                 assert!(running.process.started.elapsed() < Duration::from_secs(8), "the bus is never asked for again");
                 tokio::time::sleep(ms(250)).await;
             }
             assert!(running.process.started.elapsed() >= Duration::from_secs(5), "the bus is asked for too often");
-            assert_eq!(stage.eventbridge.calls("DescribeEventBus").len(), 2);
-            stage.eventbridge.state().service.entries.clear();
-            stage.sqs.state().service.messages.clear();
-            stage.sqs.state().calls.clear();
-            post_and_check(name, &stage, &running, Start::Warm, &delivered()).await
+            assert_eq!(sandbox.eventbridge.calls("DescribeEventBus").len(), 2);
+            sandbox.eventbridge.state().service.entries.clear();
+            sandbox.sqs.state().service.messages.clear();
+            sandbox.sqs.state().calls.clear();
+            post_and_check(name, &sandbox, &running, Start::Warm, &delivered()).await
         }),
         cold(
             "a bus that may not be asked for counts as there",

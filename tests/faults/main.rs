@@ -1,9 +1,6 @@
 //! What becomes of an authentic event when EventBridge, SQS or Secrets Manager fails: release binaries, real sockets, one
 //! fresh process for each case. `UPDATE_DOCS=1` writes the table of it into `docs/faults.md`.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod case;
 mod checks;
 mod eventbridge;
@@ -18,6 +15,9 @@ use std::sync::{Arc, Mutex};
 use case::Case;
 use libtest_mimic::{Arguments, Failed, Trial};
 use table::{ANSWERED, REPORTED, Row, Section};
+
+const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
+const REDRIVE: &str = env!("CARGO_BIN_EXE_redrive");
 
 type Rows = Arc<Mutex<Vec<Option<Row>>>>;
 

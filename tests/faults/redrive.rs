@@ -6,15 +6,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::REDRIVE;
 use crate::case::{Case, Failures, describes, fail, first_put, puts};
 use crate::checks::entry_of;
-use crate::support::fake_aws::EventBridge;
-use crate::support::fault::Fault::{self, AnswerLost, Error, FailedEntries, FailedEntriesAt, Hang, Reset, Slow};
-use crate::support::retry_queue::{batch, failures};
-use crate::support::runtime_api::RuntimeApi;
-use crate::support::signed;
-use crate::support::stage::Stage;
 use crate::table::Row;
+use test_kit::fake_aws::EventBridge;
+use test_kit::fault::Fault::{self, AnswerLost, Error, FailedEntries, FailedEntriesAt, Hang, Reset, Slow};
+use test_kit::momento;
+use test_kit::retry_queue::{batch, failures};
+use test_kit::runtime_api::RuntimeApi;
+use test_kit::sandbox::Sandbox;
 
 /// What an invocation may take in these cases.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -64,14 +65,14 @@ fn batches_that_fail_in_part() -> Vec<Case> {
         ),
         good("entries that all fail all stay", vec![puts(FailedEntries(denied))], failing(0..10)),
         Case::new("a message that has a whole call refused stays alone", |name| async move {
-            let stage = Stage::new().await;
+            let sandbox = Sandbox::new().await;
             let refused =
                 |input: &Value| input["Entries"].as_array().is_some_and(|entries| entries.iter().any(is_fourth));
-            stage.eventbridge.plan(
+            sandbox.eventbridge.plan(
                 "PutEvents",
                 Box::new(move |_, input| if refused(input) { Error(400, "ValidationException") } else { Fault::None }),
             );
-            run(name, &stage, good_messages(), failing([4]).calls(11)).await
+            run(name, &sandbox, good_messages(), failing([4]).calls(11)).await
         }),
         good(
             "a batch whose first put is a 500 is put one by one",
@@ -101,9 +102,9 @@ fn messages_of_all_kinds() -> Vec<Case> {
 fn services_that_fail() -> Vec<Case> {
     vec![
         Case::new("a bus that does not exist leaves the batch in the queue, without a put", |name| async move {
-            let stage = Stage::new().await;
-            stage.eventbridge.state().service = EventBridge::default();
-            run(name, &stage, good_messages(), failing(0..10).calls(0)).await
+            let sandbox = Sandbox::new().await;
+            sandbox.eventbridge.state().service = EventBridge::default();
+            run(name, &sandbox, good_messages(), failing(0..10).calls(0)).await
         }),
         good("a put of redrive that takes 2 s is good", vec![puts(Slow(Duration::from_secs(2)))], failing([]).calls(1)),
         good("puts of redrive that hang leave the batch in the queue", vec![puts(Hang)], failing(0..10)),
@@ -112,34 +113,34 @@ fn services_that_fail() -> Vec<Case> {
         Case::new(
             "an answer to redrive that is lost leaves the batch in the queue, and on the bus as well",
             |name| async move {
-                let mut stage = Stage::new().await;
-                fail(&mut stage, vec![puts(AnswerLost)]).await;
+                let mut sandbox = Sandbox::new().await;
+                fail(&mut sandbox, vec![puts(AnswerLost)]).await;
                 let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
-                run(name, &stage, good_messages(), expected).await
+                run(name, &sandbox, good_messages(), expected).await
             },
         ),
         Case::new("EventBridge refusing connections leaves the batch in the queue", |name| async move {
-            let mut stage = Stage::new().await;
-            stage.eventbridge.server.refuse().await;
-            run(name, &stage, good_messages(), failing(0..10)).await
+            let mut sandbox = Sandbox::new().await;
+            sandbox.eventbridge.server.refuse().await;
+            run(name, &sandbox, good_messages(), failing(0..10)).await
         }),
     ]
 }
 
 fn good(name: &'static str, failures: Failures, expected: Expected) -> Case {
     Case::new(name, move |name| async move {
-        let mut stage = Stage::new().await;
-        fail(&mut stage, failures).await;
-        run(name, &stage, good_messages(), expected).await
+        let mut sandbox = Sandbox::new().await;
+        fail(&mut sandbox, failures).await;
+        run(name, &sandbox, good_messages(), expected).await
     })
 }
 
 fn with(name: &'static str, messages: Vec<Message>, expected: Expected) -> Case {
-    Case::new(name, move |name| async move { run(name, &Stage::new().await, messages, expected).await })
+    Case::new(name, move |name| async move { run(name, &Sandbox::new().await, messages, expected).await })
 }
 
-async fn run(name: &'static str, stage: &Stage, messages: Vec<Message>, expected: Expected) -> Row {
-    let running = stage.start_with("redrive", RuntimeApi::with_timeout(TIMEOUT).await);
+async fn run(name: &'static str, sandbox: &Sandbox, messages: Vec<Message>, expected: Expected) -> Row {
+    let running = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
     let texts = messages.iter().enumerate().map(|(place, message)| (id(place), &*message.text));
     let answer = running.invoke(&batch(texts)).await;
     let took = answer.elapsed();
@@ -147,14 +148,14 @@ async fn run(name: &'static str, stage: &Stage, messages: Vec<Message>, expected
     let failed = failures(&answer.value);
     let ids: Vec<String> = expected.failed.iter().map(|place| id(*place)).collect();
     assert_eq!(failed, ids, "the messages that are reported");
-    let state = stage.eventbridge.state();
+    let state = sandbox.eventbridge.state();
     assert_eq!(state.service.dropped, Vec::<Value>::new(), "EventBridge took and dropped this");
     let entry = |place: &usize| entry_of(messages[*place].body.as_deref().expect("a body"), None);
     let on_the_bus: Vec<Value> = expected.on_the_bus.iter().map(entry).collect();
     assert_eq!(state.service.entries, on_the_bus, "the events on the bus");
     drop(state);
     if let Some(calls) = expected.calls {
-        assert_eq!(stage.eventbridge.calls("PutEvents").len(), calls, "PutEvents calls");
+        assert_eq!(sandbox.eventbridge.calls("PutEvents").len(), calls, "PutEvents calls");
     }
     Row {
         name,
@@ -182,7 +183,7 @@ fn unreadable(text: impl ToString) -> Message {
 }
 
 fn body_at(place: usize) -> String {
-    signed::body("serverless", "test", place as u64, &format!("message {place} \u{1} é 🐿 \u{ffff}"))
+    momento::body("serverless", "test", place as u64, &format!("message {place} \u{1} é 🐿 \u{ffff}"))
 }
 
 fn is_fourth(entry: &Value) -> bool {
@@ -194,13 +195,13 @@ fn good_messages() -> Vec<Message> {
 }
 
 fn old_messages() -> Vec<Message> {
-    let yesterday = signed::now() - 86_400_000;
-    (0..10).map(|place| message(&signed::body_at(yesterday, "serverless", "test", place, "old"))).collect()
+    let yesterday = momento::now() - 86_400_000;
+    (0..10).map(|place| message(&momento::body_at(yesterday, "serverless", "test", place, "old"))).collect()
 }
 
 /// 170 KB each, 1.7 MB together.
 fn large_messages() -> Vec<Message> {
-    (0..10).map(|place| message(&signed::body("serverless", "test", place, &"x".repeat(170_000)))).collect()
+    (0..10).map(|place| message(&momento::body("serverless", "test", place, &"x".repeat(170_000)))).collect()
 }
 
 /// The first and the last two can be put; the others stay, each for a reason of its own.

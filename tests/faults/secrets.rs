@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use crate::WEBHOOK;
 use crate::case::{
     ANSWER_WITHIN, Case, Failure, Target, cold, cold_with, describes, first_read, puts, reads, sends, warm,
 };
 use crate::checks::{delivered, post_and_check, unverified};
-use crate::support::fake_aws::SecretsManager;
-use crate::support::fault::Fault::{self, AnswerLost, Error, Hang, Html, Reset, Slow};
-use crate::support::fault::{Plan, always, once};
-use crate::support::signed;
-use crate::support::stage::Stage;
 use crate::table::Start;
+use test_kit::fake_aws::SecretsManager;
+use test_kit::fault::Fault::{self, AnswerLost, Error, Hang, Html, Reset, Slow};
+use test_kit::fault::{Plan, always, once};
+use test_kit::momento;
+use test_kit::sandbox::Sandbox;
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -46,7 +47,7 @@ fn reads_that_fail() -> Vec<Case> {
         cold("a read that is denied is a 500", vec![reads(denied)], unverified()),
         cold_with(
             "a secret that does not exist is a 500",
-            |stage| stage.secrets.state().service = SecretsManager::default(),
+            |sandbox| sandbox.secrets.state().service = SecretsManager::default(),
             vec![],
             unverified(),
         ),
@@ -76,8 +77,8 @@ fn connections_that_fail() -> Vec<Case> {
 
 fn secrets_that_are_senseless() -> Vec<Case> {
     let holding = |kind: &'static str, value: &'static str| {
-        move |stage: &mut Stage| {
-            let mut state = stage.secrets.state();
+        move |sandbox: &mut Sandbox| {
+            let mut state = sandbox.secrets.state();
             let current = state.service.stages.get_mut("AWSCURRENT").expect("a secret");
             current.value = (kind, value.to_owned());
         }
@@ -103,19 +104,19 @@ fn secrets_that_come_later() -> Vec<Case> {
         Case::new(
             "a forged request while Secrets Manager hangs is answered in time, and changes nothing",
             |name| async move {
-                let stage = Stage::new().await;
-                let running = stage.start("webhook").await;
+                let sandbox = Sandbox::new().await;
+                let running = sandbox.start(WEBHOOK).await;
                 running.runtime.ready().await;
-                stage.secrets.plan("GetSecretValue", always(Hang));
+                sandbox.secrets.plan("GetSecretValue", always(Hang));
                 // The secret is read again at most once in 3 s, counted from the start.
                 tokio::time::sleep(ms(3_100)).await;
-                let body = signed::body("serverless", "test", 0, "forged");
+                let body = momento::body("serverless", "test", 0, "forged");
                 let forged =
-                    signed::event_with(body.as_bytes(), Some(&signed::signature("another secret", body.as_bytes())));
+                    momento::event_with(body.as_bytes(), Some(&momento::signature("another secret", body.as_bytes())));
                 let answer = running.invoke(&forged).await;
                 assert_eq!((answer.status(), answer.message().as_str()), (403, "Unauthorized"));
                 assert!(answer.elapsed() < ANSWER_WITHIN, "{:?}", answer.elapsed());
-                post_and_check(name, &stage, &running, Start::Warm, &delivered().puts(1)).await
+                post_and_check(name, &sandbox, &running, Start::Warm, &delivered().puts(1)).await
             },
         ),
     ]
@@ -124,20 +125,20 @@ fn secrets_that_come_later() -> Vec<Case> {
 /// The secret cannot be read at first; once it can, an event is delivered, without a restart.
 fn healed(name: &'static str, plan: Plan) -> Case {
     Case::new(name, move |name| async move {
-        let stage = Stage::new().await;
-        stage.secrets.plan("GetSecretValue", plan);
-        let running = stage.start("webhook").await;
-        let early = running.post(&signed::body("serverless", "test", 0, "too early")).await;
+        let sandbox = Sandbox::new().await;
+        sandbox.secrets.plan("GetSecretValue", plan);
+        let running = sandbox.start(WEBHOOK).await;
+        let early = running.post(&momento::body("serverless", "test", 0, "too early")).await;
         assert_eq!(early.status(), 500);
-        stage.secrets.plan("GetSecretValue", always(Fault::None));
+        sandbox.secrets.plan("GetSecretValue", always(Fault::None));
         let mut tries = 0;
         // It is asked for with each event, at most once a second.
-        while running.post(&signed::body("serverless", "test", 0, "too early")).await.status() == 500 {
+        while running.post(&momento::body("serverless", "test", 0, "too early")).await.status() == 500 {
             tries += 1;
             assert!(tries <= 12, "the secret is never read again");
             tokio::time::sleep(ms(250)).await;
         }
-        stage.eventbridge.state().service.entries.clear();
-        post_and_check(name, &stage, &running, Start::Warm, &delivered().puts(1)).await
+        sandbox.eventbridge.state().service.entries.clear();
+        post_and_check(name, &sandbox, &running, Start::Warm, &delivered().puts(1)).await
     })
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_send, puts, reads, sends, warm};
 use crate::checks::{logged, queued};
-use crate::support::fault::Fault::{AnswerLost, Error, Hang, Html, Reset, Slow};
+use test_kit::fault::Fault::{AnswerLost, Error, Hang, Html, Reset, Slow};
 
 /// The quickest way to the queue.
 fn denied() -> (Target, Failure) {
@@ -68,15 +68,15 @@ fn sends_that_fail() -> Vec<Case> {
         ),
         cold_with(
             "no retry queue is an event in the log",
-            |stage| stage.set("RETRY_QUEUE_URL", ""),
+            |sandbox| sandbox.set("RETRY_QUEUE_URL", ""),
             vec![denied()],
             logged("PutFailed").sends(0),
         ),
         cold_with(
             "the event is in the log whatever the log level",
-            |stage| {
-                stage.set("RUST_LOG", "off");
-                stage.set("AWS_LAMBDA_LOG_LEVEL", "FATAL");
+            |sandbox| {
+                sandbox.set("RUST_LOG", "off");
+                sandbox.set("AWS_LAMBDA_LOG_LEVEL", "FATAL");
             },
             vec![denied(), sends(Error(403, "AccessDeniedException"))],
             logged("PutFailed"),

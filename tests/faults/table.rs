@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::support::docs::Part;
+use test_kit::docs::Part;
 
 const BEGIN: &str = "<!-- matrix: written by `make faults-docs` -->";
 const END: &str = "<!-- end of the matrix -->";

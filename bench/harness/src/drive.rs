@@ -9,8 +9,8 @@ use crate::handler::Handler;
 use crate::webhook;
 
 pub async fn drive(handler: &Handler, invocations: usize, bytes: usize) {
-    let stage = handler.stage(Duration::ZERO).await;
-    let mut running = handler.start(&stage).await;
+    let sandbox = handler.sandbox(Duration::ZERO).await;
+    let mut running = handler.start(&sandbox).await;
     running.runtime.ready().await;
     for _ in 0..invocations {
         let answer = running.invoke(&webhook::event(bytes)).await;

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::support::process::Process;
-use crate::support::runtime_api::RuntimeApi;
-use crate::support::stage::{Running, Stage};
+use test_kit::process::Process;
+use test_kit::runtime_api::RuntimeApi;
+use test_kit::sandbox::{Function, Sandbox};
 
 pub struct Handler {
     pub name: String,
@@ -20,32 +20,32 @@ impl Handler {
     }
 
     /// Endpoints over TLS, for one process: what they keep of one would slow the next.
-    pub async fn stage(&self, round_trip: Duration) -> Stage {
-        let mut stage = Stage::in_a_region(round_trip).await;
+    pub async fn sandbox(&self, round_trip: Duration) -> Sandbox {
+        let mut sandbox = Sandbox::in_a_region(round_trip).await;
         // `webhook` (and a variant of it, `webhook-…`) trusts the few roots that it carries, whoever uses the SDK's
         // defaults all those of the system: each gets as many certificates as on Lambda, and in addition the one that
         // signed those of the endpoints.
         let roots = if self.name.starts_with("webhook") { own_roots() } else { system_roots() };
-        let authority = PathBuf::from(&stage.environment("", &RuntimeApi::start().await)["AWS_CA_BUNDLE"]);
+        let authority = PathBuf::from(&sandbox.environment("", &RuntimeApi::start().await)["AWS_CA_BUNDLE"]);
         let bundle = roots + &fs::read_to_string(&authority).expect("the authority's certificate");
         let path = authority.with_file_name("bundle.pem");
         fs::write(&path, bundle).expect("a file beside the authority's");
         for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
-            stage.set(variable, &path.display().to_string());
+            sandbox.set(variable, &path.display().to_string());
         }
         // What a profiler that is started in a handler's place needs.
         for variable in ["PATH", "CALLGRIND_OUT", "PROFILED"] {
             if let Ok(value) = std::env::var(variable) {
-                stage.set(variable, &value);
+                sandbox.set(variable, &value);
             }
         }
-        stage
+        sandbox
     }
 
-    pub async fn start(&self, stage: &Stage) -> Running {
+    pub async fn start(&self, sandbox: &Sandbox) -> Function {
         let runtime = RuntimeApi::start().await;
-        let process = Process::start_at(&self.binary, &stage.environment(&self.name, &runtime));
-        Running { process, runtime }
+        let process = Process::start(&self.binary, &sandbox.environment(&self.name, &runtime));
+        Function { process, runtime }
     }
 }
 

@@ -10,9 +10,6 @@ mod handler;
 mod measure;
 mod webhook;
 
-#[path = "../../../tests/support/mod.rs"]
-mod support;
-
 use std::process::ExitCode;
 
 use handler::Handler;

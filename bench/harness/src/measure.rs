@@ -9,8 +9,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::handler::Handler;
-use crate::support::stage::Running;
 use crate::webhook;
+use test_kit::sandbox::Function;
 
 /// A round trip within a region, and none at all.
 const ROUND_TRIPS: [Duration; 2] = [Duration::ZERO, Duration::from_micros(4_500)];
@@ -39,15 +39,14 @@ fn warm_invocations(round_trip: Duration) -> u32 {
 }
 
 async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Value {
-    let stage = handler.stage(round_trip).await;
-    let running = start_apart(handler, &stage).await;
+    let sandbox = handler.sandbox(round_trip).await;
+    let running = start_apart(handler, &sandbox).await;
     let clock = CpuClock::of(&running);
 
     // On Lambda it is a webhook that starts the process, so it waits there already.
-    let (ready, first) = tokio::join!(
-        async { (running.runtime.ready().await, clock.now()) },
-        async { (invoke(&running, bytes).await, clock.now()) },
-    );
+    let (ready, first) = tokio::join!(async { (running.runtime.ready().await, clock.now()) }, async {
+        (invoke(&running, bytes).await, clock.now())
+    },);
     let started = running.process.started;
     let mut warm = Vec::new();
     let invocations = warm_invocations(round_trip);
@@ -69,21 +68,21 @@ async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Value {
     })
 }
 
-async fn invoke(running: &Running, bytes: usize) -> Duration {
+async fn invoke(running: &Function, bytes: usize) -> Duration {
     let answer = running.invoke(&webhook::event(bytes)).await;
     assert_eq!(answer.status(), 200, "{answer:?}\n{}", running.process.lines().join("\n"));
     answer.elapsed()
 }
 
 /// The fakes keep to the first core; the handler may use all, as on Lambda, and so has one to itself.
-async fn start_apart(handler: &Handler, stage: &crate::support::stage::Stage) -> Running {
+async fn start_apart(handler: &Handler, sandbox: &test_kit::sandbox::Sandbox) -> Function {
     let this = Pid::from_raw(0);
     let everywhere = sched_getaffinity(Pid::from_raw(1)).expect("the cores of this machine");
     let mut first = CpuSet::new();
     first.set(0).expect("a first core");
     // A new process inherits the cores of the thread that starts it.
     sched_setaffinity(this, &everywhere).expect("a thread of ours");
-    let running = handler.start(stage).await;
+    let running = handler.start(sandbox).await;
     sched_setaffinity(this, &first).expect("a thread of ours");
     running
 }
@@ -92,7 +91,7 @@ async fn start_apart(handler: &Handler, stage: &crate::support::stage::Stage) ->
 struct CpuClock(ClockId);
 
 impl CpuClock {
-    fn of(running: &Running) -> Self {
+    fn of(running: &Function) -> Self {
         let id = Pid::from_raw(running.process.id().try_into().expect("a process id"));
         Self(clock_getcpuclockid(id).expect("a process that runs"))
     }

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use crate::support::signed;
+use test_kit::momento;
 
 /// The event for a body of this many bytes, published now.
 pub fn event(bytes: usize) -> Value {
-    let body = |text: &str| signed::body("serverless", "test", 3, text);
+    let body = |text: &str| momento::body("serverless", "test", 3, text);
     let padding = bytes.checked_sub(body("").len()).expect("a size that holds a webhook's keys");
-    signed::event(body(&text(padding)).as_bytes())
+    momento::event(body(&text(padding)).as_bytes())
 }
 
 /// Text that needs no escaping, but is no run of one letter either.

@@ -25,12 +25,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a binary of `target/release`, with this environment and nothing else in it.
-    pub fn start(name: &str, environment: &Environment) -> Self {
-        Self::start_at(&release_binary(name), environment)
-    }
-
-    pub fn start_at(binary: &Path, environment: &Environment) -> Self {
+    /// Starts a binary with this environment and no other variables.
+    pub fn start(binary: &Path, environment: &Environment) -> Self {
         let started = Instant::now();
         let mut child = Command::new(binary)
             .env_clear()
@@ -106,28 +102,11 @@ fn keep(pipe: impl AsyncRead + Unpin + Send + 'static, lines: Arc<Mutex<Vec<Stri
     });
 }
 
-/// `BINARIES` names another directory than `target/release`, for binaries built elsewhere.
-pub fn release_binary(name: &str) -> PathBuf {
-    if let Some(directory) = std::env::var_os("BINARIES") {
-        return Path::new(&directory).join(name);
+/// The binary to test: the one that Cargo built for the test, or the one of the same name in the directory `TEST_BINARIES`.
+pub fn binary_under_test(built: &str) -> PathBuf {
+    let built = Path::new(built);
+    match (std::env::var_os("TEST_BINARIES"), built.file_name()) {
+        (Some(directory), Some(name)) => Path::new(&directory).join(name),
+        _ => built.to_owned(),
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    let binary = target.join("release").join(name);
-    let built = modified(&binary);
-    assert!(
-        built.is_some() && newest(&root.join("src")).max(modified(&root.join("Cargo.lock"))) <= built,
-        "{} is not there or older than its sources: run `cargo build --release --bin webhook --bin redrive` first.",
-        binary.display(),
-    );
-    binary
-}
-
-fn newest(directory: &Path) -> Option<std::time::SystemTime> {
-    let entries = std::fs::read_dir(directory).ok()?.flatten();
-    entries.map(|entry| if entry.path().is_dir() { newest(&entry.path()) } else { modified(&entry.path()) }).max()?
-}
-
-fn modified(path: &Path) -> Option<std::time::SystemTime> {
-    path.metadata().and_then(|metadata| metadata.modified()).ok()
 }

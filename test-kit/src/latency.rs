@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 /// A stream whose other end is one round trip away: the first read after each write waits for it.
-pub struct Distant {
+pub struct DelayedStream {
     inner: TcpStream,
     round_trip: Duration,
     waited: bool,
@@ -23,7 +23,7 @@ pub fn sleep_precisely(time: Duration) -> JoinHandle<()> {
     tokio::task::spawn_blocking(move || std::thread::sleep(time))
 }
 
-impl Distant {
+impl DelayedStream {
     pub fn new(inner: TcpStream, round_trip: Duration) -> Self {
         Self { inner, round_trip, waited: round_trip.is_zero(), waiting: None }
     }
@@ -33,7 +33,7 @@ impl Distant {
     }
 }
 
-impl AsyncRead for Distant {
+impl AsyncRead for DelayedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.waited {
             if self.waiting.is_none() {
@@ -51,7 +51,7 @@ impl AsyncRead for Distant {
     }
 }
 
-impl AsyncWrite for Distant {
+impl AsyncWrite for DelayedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.waited = self.round_trip.is_zero();
         Pin::new(&mut self.inner).poll_write(cx, bytes)

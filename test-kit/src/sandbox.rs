@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fake_aws::{Endpoint, EventBridge, SecretsManager, Sqs};
-use super::process::{Environment, Process};
-use super::runtime_api::{Answer, RuntimeApi};
-use super::server::Options;
-use super::signed;
-use super::tls::Authority;
+use crate::fake_aws::{Endpoint, EventBridge, SecretsManager, Sqs};
+use crate::momento;
+use crate::process::{Environment, Process, binary_under_test};
+use crate::runtime_api::{Answer, RuntimeApi};
+use crate::server::Options;
+use crate::tls::Authority;
 
 pub const BUS: &str = "events";
 
 /// The endpoints, before a process is started against them.
-pub struct Stage {
+pub struct Sandbox {
     pub eventbridge: Endpoint<EventBridge>,
     pub sqs: Endpoint<Sqs>,
     pub secrets: Endpoint<SecretsManager>,
@@ -23,13 +23,13 @@ pub struct Stage {
     authority: Option<Authority>,
 }
 
-/// A process that was started on a stage.
-pub struct Running {
+/// A process that was started in a sandbox.
+pub struct Function {
     pub process: Process,
     pub runtime: RuntimeApi,
 }
 
-impl Stage {
+impl Sandbox {
     /// Everything works, over plain HTTP.
     pub async fn new() -> Self {
         Self::with(Duration::ZERO, None).await
@@ -46,7 +46,7 @@ impl Stage {
         Self {
             eventbridge: Endpoint::start(options.clone(), EventBridge::with_bus(BUS)).await,
             sqs: Endpoint::start(options.clone(), Sqs::default()).await,
-            secrets: Endpoint::start(options, SecretsManager::holding(signed::SECRET)).await,
+            secrets: Endpoint::start(options, SecretsManager::holding(momento::SECRET)).await,
             overrides: Environment::new(),
             authority,
         }
@@ -96,21 +96,23 @@ impl Stage {
         environment
     }
 
-    /// Starts a binary (`webhook` or `redrive`); its first event may be sent at once.
-    pub async fn start(&self, binary: &str) -> Running {
+    /// Starts a binary (`env!("CARGO_BIN_EXE_…")`) as the function of its name; its first event may be sent at once.
+    pub async fn start(&self, binary: &str) -> Function {
         self.start_with(binary, RuntimeApi::start().await)
     }
 
-    pub fn start_with(&self, binary: &str, runtime: RuntimeApi) -> Running {
-        let process = Process::start(binary, &self.environment(binary, &runtime));
-        Running { process, runtime }
+    pub fn start_with(&self, binary: &str, runtime: RuntimeApi) -> Function {
+        let binary = binary_under_test(binary);
+        let name = binary.file_name().expect("a file").to_string_lossy();
+        let process = Process::start(&binary, &self.environment(&name, &runtime));
+        Function { process, runtime }
     }
 }
 
-impl Running {
+impl Function {
     /// Sends a webhook body that is signed with the secret of the tests.
     pub async fn post(&self, body: &str) -> Answer {
-        self.runtime.invoke(&signed::event(body.as_bytes())).await
+        self.runtime.invoke(&momento::event(body.as_bytes())).await
     }
 
     pub async fn invoke(&self, event: &Value) -> Answer {

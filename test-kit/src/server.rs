@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio_rustls::TlsAcceptor;
 
-use super::distance::{Distant, sleep_precisely};
+use crate::latency::{DelayedStream, sleep_precisely};
 
 pub type Response = hyper::Response<Full<Bytes>>;
 
@@ -174,7 +174,7 @@ where
     F: Future<Output = Reply> + Send + 'static,
 {
     let _ = stream.set_nodelay(true);
-    let stream = Distant::new(stream, options.round_trip);
+    let stream = DelayedStream::new(stream, options.round_trip);
     let Ok(reset) = ResetHandle::of(stream.socket()) else { return };
     if !options.round_trip.is_zero() {
         let _ = sleep_precisely(options.round_trip).await;

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::fault::{Call, Fault, Plan};
-use super::server::{Options, Reply, Request, Response, Server};
+use crate::fault::{Call, Fault, Plan};
+use crate::server::{Options, Reply, Request, Response, Server};
 
 /// What a service answers: the output, or a status, an error code and a message.
 pub type Answer = Result<Value, (u16, &'static str, String)>;
@@ -307,7 +307,7 @@ impl SecretsManager {
     pub fn holding(secret: &str) -> Self {
         let mut manager = Self::default();
         let year = 365.0 * 86_400.0;
-        manager.set(secret, super::signed::now() as f64 / 1000.0 - year);
+        manager.set(secret, super::momento::now() as f64 / 1000.0 - year);
         manager
     }
 

@@ -9,8 +9,8 @@ use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::server::{Options, Reply, Request, Response, Server};
-use super::signed;
+use crate::momento;
+use crate::server::{Options, Reply, Request, Response, Server};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 
@@ -136,7 +136,7 @@ async fn next(state: &State) -> Reply {
     let response = hyper::Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &id)
-        .header("lambda-runtime-deadline-ms", (signed::now() + state.timeout.as_millis() as i64).to_string())
+        .header("lambda-runtime-deadline-ms", (momento::now() + state.timeout.as_millis() as i64).to_string())
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:webhook")
         .header("lambda-runtime-trace-id", TRACE)
         .body(invocation.event.into())
