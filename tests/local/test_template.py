@@ -489,10 +489,10 @@ def test_the_dashboard_is_laid_out_without_gaps_or_overlaps(given: dict):
     assert cells == {(x, y) for x in range(24) for y in range(height)}
 
 
-def test_the_dashboard_answers_four_questions_from_top_to_bottom():
+def test_the_dashboard_shows_delivery_then_latency_then_failures_then_queues():
     texts = [widget for widget in Resolver(**SECRET).dashboard() if widget["type"] == "text"]
     headings = [text["properties"]["markdown"].splitlines()[0] for text in sorted(texts, key=lambda text: text["y"])]
-    assert headings == ["## Is it working?", "## How fast?", "## What was refused, and what failed?", "## What waits?"]
+    assert headings == ["## Delivery", "## Latency", "## Refusals and failures", "## Queues"]
 
 
 def test_each_chart_has_a_title_a_unit_and_a_label_for_each_line():

@@ -129,7 +129,7 @@ def test_an_existing_secret_is_used_and_stays(aws: LocalAws, deploy: Deploy, bus
 @pytest.mark.parametrize("given", [{}, {"MomentoSecretString": SECRET, "ExistingSecret": "another"}])
 def test_neither_secret_or_both_are_refused_before_anything_is_made(aws: LocalAws, given: dict[str, str]):
     before = everything(aws)
-    with pytest.raises(DeploymentFailed, match="Give either the signing secret itself"):
+    with pytest.raises(DeploymentFailed, match="Specify either the signing secret itself"):
         aws.deploy("no-secret", TEMPLATE, given)
     assert everything(aws) == before
 
