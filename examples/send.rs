@@ -1,4 +1,4 @@
-//! Signs and posts one webhook as Momento would, and prints the answer.
+//! Signs and posts one webhook as Momento does, and prints the response.
 //!
 //! ```text
 //! cargo run --example send -- --url URL --secret SECRET --cache CACHE --topic TOPIC --text TEXT [--token-id ID]
@@ -7,9 +7,8 @@
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hmac::{Hmac, KeyInit, Mac};
 use lexopt::prelude::*;
-use sha3::Sha3_256;
+use momento_eventbridge::signature::sign;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -28,8 +27,8 @@ struct Options {
 
 fn main() -> ExitCode {
     match options().and_then(|options| send(&options)) {
-        Ok(answer) => {
-            println!("{answer}");
+        Ok(response) => {
+            println!("{response}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -64,15 +63,15 @@ fn options() -> Result<Options, Error> {
 
 fn send(options: &Options) -> Result<String, Error> {
     let body = body(options)?;
-    let signature = signature(&options.secret, body.as_bytes())?;
+    let signature = sign(options.secret.as_bytes(), body.as_bytes());
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
     let request = agent
         .post(&options.url)
         .header("content-type", "application/json")
         .header("momento-signature", signature)
         .header("user-agent", "Momento/1.0 (Webhooks; +https://docs.momentohq.com/topics/webhooks)");
-    let mut answer = request.send(&body).map_err(|error| format!("{} cannot be reached: {error}.", options.url))?;
-    Ok(format!("{} {}", answer.status(), answer.body_mut().read_to_string()?))
+    let mut response = request.send(&body).map_err(|error| format!("{} cannot be reached: {error}.", options.url))?;
+    Ok(format!("{} {}", response.status(), response.body_mut().read_to_string()?))
 }
 
 /// Momento's keys in Momento's order.
@@ -97,10 +96,4 @@ fn body(options: &Options) -> Result<String, Error> {
         token_id: &options.token_id,
         text: &options.text,
     })?)
-}
-
-fn signature(secret: &str, body: &[u8]) -> Result<String, Error> {
-    let mut mac = Hmac::<Sha3_256>::new_from_slice(secret.as_bytes())?;
-    mac.update(body);
-    Ok(hex::encode(mac.finalize().into_bytes()))
 }

@@ -43,5 +43,5 @@ for vector in VECTORS:
     body = base64.b64decode(vector["body"])
     requests += [b"\0" + event(vector, True), b"\0" + event(vector, False)]
     requests += [b"\1" + vector["secret"].encode(), b"\2" + body, b"\3" + vector["signature"].encode() + body]
-write("request_to_answer", requests)
+write("request_to_response", requests)
 write("message_to_entry", [message for vector in VECTORS for message in messages(vector)])

@@ -1,7 +1,7 @@
 //! The AWS clients: made by hand from the variables that Lambda sets, over one HTTP client.
 //!
 //! `aws-config` and its chain of providers are left out: on Lambda the credentials are always in the environment, and
-//! the chain costs start-up time and a fifth of the binary. Retries are ours ([`crate::attempt`]).
+//! the chain costs start-up time and a fifth of the binary. Retries are ours ([`crate::retry`]).
 
 use std::time::Duration;
 

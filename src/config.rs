@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::signing_secret::{SenselessSecret, SigningSecrets};
+use crate::signing_secret::{InvalidSecret, SigningSecrets};
 
 /// Looks up one variable; [`environment`] in the binaries, a map in the tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, ConfigError>;
@@ -47,9 +47,9 @@ pub struct WebhookConfig {
 #[derive(Debug)]
 pub enum SecretSource {
     /// The name or ARN of a secret in Secrets Manager.
-    Stored(String),
+    SecretsManager(String),
     /// The environment itself.
-    Given(SigningSecrets),
+    Static(SigningSecrets),
 }
 
 /// What is wrong with the configuration; each message names the variable and says what to set.
@@ -62,7 +62,7 @@ pub enum ConfigError {
     /// Neither or both of the two sources of the secret are set.
     SecretSource,
     /// The secret in `SIGNING_SECRET` cannot be used.
-    Secret(SenselessSecret),
+    Secret(InvalidSecret),
     /// The value is not a whole number in the range.
     NotInRange(&'static str, RangeInclusive<u64>),
     /// The value is not a bus's name or ARN.
@@ -117,9 +117,9 @@ pub fn url(variable: &'static str, lookup: Lookup<'_>) -> Result<Option<String>,
 
 fn secret_source(lookup: Lookup<'_>) -> Result<SecretSource, ConfigError> {
     match (lookup("SIGNING_SECRET_ID")?, lookup("SIGNING_SECRET")?) {
-        (Some(id), None) => Ok(SecretSource::Stored(id)),
+        (Some(id), None) => Ok(SecretSource::SecretsManager(id)),
         (None, Some(text)) => {
-            SigningSecrets::parse(Zeroizing::new(text)).map(SecretSource::Given).map_err(ConfigError::Secret)
+            SigningSecrets::parse(Zeroizing::new(text)).map(SecretSource::Static).map_err(ConfigError::Secret)
         }
         _ => Err(ConfigError::SecretSource),
     }
@@ -150,7 +150,7 @@ impl fmt::Display for ConfigError {
                 "Set one of SIGNING_SECRET_ID (the name or ARN of a secret in Secrets Manager) and SIGNING_SECRET \
                  (the signing secret itself, for local work), and not both.",
             ),
-            Self::Secret(senseless) => write!(formatter, "SIGNING_SECRET cannot be used: {senseless}."),
+            Self::Secret(invalid) => write!(formatter, "SIGNING_SECRET cannot be used: {invalid}."),
             Self::NotInRange(variable, range) if *range.end() == u64::MAX => {
                 write!(formatter, "{variable} has to be a whole number of seconds, {} or more.", range.start())
             }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_senseless_value_is_refused_in_a_sentence_that_names_the_variable() {
+    fn a_invalid_value_is_refused_in_a_sentence_that_names_the_variable() {
         for (variable, values) in [
             ("MAX_EVENT_AGE_SECONDS", &["0", "86401", "-1", "+5", "1.5", "a minute", " 60"][..]),
             ("PREVIOUS_SECRET_SECONDS", &["-1", "1e3", "a day", "99999999999999999999"]),
@@ -231,7 +231,7 @@ mod tests {
                 ("PREVIOUS_SECRET_SECONDS", previous),
             ]);
             let config = config.unwrap();
-            assert!(matches!(config.secret, SecretSource::Stored(id) if id == "momento"));
+            assert!(matches!(config.secret, SecretSource::SecretsManager(id) if id == "momento"));
             assert_eq!(config.retry_queue_url.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/1/retry"));
             assert_eq!(config.max_event_age.as_secs().to_string(), max_age);
             assert_eq!(config.previous_secret.as_secs().to_string(), previous);

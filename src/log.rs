@@ -18,7 +18,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::filter::Targets;
 
-use crate::aged::unix_milliseconds;
+use crate::clock::unix_milliseconds;
 use crate::config::{ConfigError, Lookup};
 
 /// The module path of this crate, as RUST_LOG names it.

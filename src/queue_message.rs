@@ -10,8 +10,8 @@ use aws_smithy_types::base64;
 use serde::{Deserialize, Serialize};
 use serde_json::ser::Formatter;
 
-use crate::answered::Reason;
-use crate::verified::Verified;
+use crate::outcome::Reason;
+use crate::signature::Verified;
 
 /// The version of the message's shape.
 const VERSION: u32 = 1;
@@ -69,9 +69,9 @@ impl QueueMessage {
     }
 }
 
-/// What a queue message holds: the body, and why and by which request it was kept.
+/// A message out of the retry queue: the body, and why and by which request it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct ReceivedMessage {
     /// The body as it was signed.
     pub verified: Verified,
     /// Why it was kept.
@@ -80,9 +80,9 @@ pub struct Kept {
     pub request_id: String,
 }
 
-impl Kept {
+impl ReceivedMessage {
     /// Reads a message out of the queue.
-    pub fn from_message(message: &str) -> Result<Self, Unreadable> {
+    pub fn parse(message: &str) -> Result<Self, Unreadable> {
         let shape: Shape<'_> = serde_json::from_str(message).map_err(|_| Unreadable::NotAQueueMessage)?;
         if shape.version != VERSION {
             return Err(Unreadable::UnknownVersion);
@@ -158,13 +158,15 @@ impl Formatter for AsciiFormatter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapped::Mapped;
+    use crate::entry::Entry;
+    use crate::signature::tests::verified;
     use proptest::prelude::*;
 
     fn message(body: &[u8]) -> String {
-        let verified = Verified::from_queue(body.to_vec());
         let error = "InternalFailure: Später\nnoch \"einmal\".";
-        QueueMessage::new(&verified, Reason::EntryFailed, error, 1_726_292_279_850, "8476a536-e9f4").text().to_owned()
+        QueueMessage::new(&verified(body), Reason::EntryFailed, error, 1_726_292_279_850, "8476a536-e9f4")
+            .text()
+            .to_owned()
     }
 
     fn is_one_ascii_line(text: &str) -> bool {
@@ -190,7 +192,7 @@ mod tests {
         for body in ["x", "\u{1}", "\"", "é", "\u{ffff}", "\\"].map(|unit| unit.repeat(180_000 / unit.len())) {
             let text = message(body.as_bytes());
             assert!(text.len() < 245_000, "{}", text.len());
-            assert_eq!(Kept::from_message(&text).unwrap().verified.body(), body.as_bytes());
+            assert_eq!(ReceivedMessage::parse(&text).unwrap().verified.body(), body.as_bytes());
         }
     }
 
@@ -208,7 +210,7 @@ mod tests {
             (&with(r#","body":"a","bodyBase64":"YQ==""#), Unreadable::NoBody),
             (&with(r#","bodyBase64":"*""#), Unreadable::NoBody),
         ] {
-            assert_eq!(Kept::from_message(text), Err(why), "{text}");
+            assert_eq!(ReceivedMessage::parse(text), Err(why), "{text}");
         }
     }
 
@@ -217,7 +219,7 @@ mod tests {
         fn any_bytes_come_out_of_the_queue_as_they_went_in(body in any::<Vec<u8>>()) {
             let text = message(&body);
             prop_assert!(is_one_ascii_line(&text), "{text}");
-            let kept = Kept::from_message(&text).unwrap();
+            let kept = ReceivedMessage::parse(&text).unwrap();
             prop_assert_eq!(kept.verified.body(), &body);
         }
 
@@ -225,7 +227,7 @@ mod tests {
         fn any_text_comes_out_of_the_queue_as_it_went_in(body in any::<String>()) {
             let text = message(body.as_bytes());
             prop_assert!(is_one_ascii_line(&text), "{text}");
-            let kept = Kept::from_message(&text).unwrap();
+            let kept = ReceivedMessage::parse(&text).unwrap();
             prop_assert_eq!(kept.verified.body(), body.as_bytes());
         }
 
@@ -239,9 +241,8 @@ mod tests {
         #[test]
         fn the_entry_out_of_the_queue_is_the_one_that_the_handler_would_have_put(cache in any::<String>(), topic in any::<String>(), text in any::<String>()) {
             let body = serde_json::json!({ "cache": cache, "topic": topic, "publish_timestamp": 1, "text": text }).to_string();
-            let direct = Mapped::from_verified(Verified::from_queue(body.clone().into_bytes())).unwrap();
-            let redriven = Mapped::from_verified(Kept::from_message(&message(body.as_bytes())).unwrap().verified).unwrap();
-            prop_assert_eq!(direct.entry("default", None), redriven.entry("default", None));
+            let (direct, received) = (verified(body.as_bytes()), ReceivedMessage::parse(&message(body.as_bytes())).unwrap());
+            prop_assert_eq!(Entry::parse(&direct).unwrap(), Entry::parse(&received.verified).unwrap());
         }
     }
 }

@@ -1,21 +1,20 @@
-//! The way back onto the bus: queue messages → verified → mapped → delivered, or reported and left in the queue.
+//! From the retry queue to the bus: message → verified → entry → on the bus, or reported and so left in the queue.
 //!
 //! The event source mapping takes what is reported in `batchItemFailures` as failed, one by one
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use lambda_runtime::{Context, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
-use crate::attempt::CallError;
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
-use crate::delivered::{Delivered, EventBus, not_confirmed};
-use crate::mapped::Mapped;
-use crate::queue_message::Kept;
+use crate::entry::Entry;
+use crate::event_bus::{Delivered, EventBus, not_confirmed};
+use crate::queue_message::ReceivedMessage;
+use crate::retry::CallError;
 
 mod batches;
 mod tally;
@@ -58,9 +57,9 @@ pub struct Redrive {
 }
 
 /// A message that has become an entry.
-struct Redriven {
+struct Redriven<'a> {
     record: MessageRecord,
-    entry: PutEventsRequestEntry,
+    entry: Entry<'a>,
 }
 
 impl Redrive {
@@ -69,24 +68,38 @@ impl Redrive {
         Self { bus: EventBus::new(aws.event_bridge(budget::REDRIVE_ATTEMPT), event_bus_name) }
     }
 
-    /// Puts a batch on the bus, and reports exactly the messages that failed. The bus is asked for each time: an event
-    /// put on a bus that has been deleted would be lost, and nobody waits here.
+    /// Puts a batch on the bus, and reports exactly the messages that failed. The bus is probed each time: an event put
+    /// on a bus that has been deleted would be lost, and nobody waits here.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<BatchReport, lambda_runtime::Error> {
         let began = Instant::now();
         let LambdaEvent { payload, context, .. } = event;
         let deadline = deadline(&context);
         let mut tally = Tally::default();
-        self.bus.ask(deadline).await;
-        let mut entries = Vec::new();
+        self.bus.probe(deadline).await;
+        let mut received = Vec::new();
         for message in payload.records {
             let mut record = MessageRecord::new(&context.request_id, message.message_id);
-            match self.read(&message.body, &mut record) {
-                Ok(entry) => entries.push(Redriven { record, entry }),
-                Err(error) => tally.fail(record, error),
+            match ReceivedMessage::parse(&message.body) {
+                Ok(message) => {
+                    record.note_message(&message);
+                    received.push((record, message));
+                }
+                Err(unreadable) => tally.fail(record, unreadable.to_string()),
+            }
+        }
+        let mut redriven = Vec::new();
+        for (record, message) in &mut received {
+            let mut record = std::mem::take(record);
+            match Entry::parse(&message.verified) {
+                Ok(entry) => {
+                    record.note_event(&entry);
+                    redriven.push(Redriven { record, entry });
+                }
+                Err(unmappable) => tally.fail(record, format!("{}: {unmappable}", unmappable.code())),
             }
         }
         let missing = self.bus.check(deadline).await.err();
-        for batch in batches(entries) {
+        for batch in batches(redriven) {
             match &missing {
                 None => self.put(batch, deadline, &mut tally).await,
                 Some(missing) => tally.fail_all(batch, &missing.error),
@@ -95,23 +108,10 @@ impl Redrive {
         Ok(tally.report(&context, began.elapsed()))
     }
 
-    /// The entry that the handler would have put, by the same code; no trace header, since the trace has ended.
-    fn read(&self, message: &str, record: &mut MessageRecord) -> Result<PutEventsRequestEntry, String> {
-        let kept = Kept::from_message(message).map_err(|unreadable| unreadable.to_string())?;
-        record.reason = Some(kept.reason);
-        record.webhook_request_id = Some(kept.request_id);
-        let mapped = Mapped::from_verified(kept.verified)
-            .map_err(|unmappable| format!("{}: {}", unmappable.why.code(), unmappable.why))?;
-        let entry = mapped.entry(self.bus.name(), None);
-        record.topic_sequence_number = mapped.topic_sequence_number;
-        record.cache = Some(mapped.cache);
-        record.topic = Some(mapped.topic);
-        Ok(entry)
-    }
-
-    /// One call for all; where that is refused as a whole, one for each, so that a bad message takes no good one along.
-    async fn put(&self, batch: Vec<Redriven>, deadline: Deadline, tally: &mut Tally) {
-        match self.call(batch.iter().map(|redriven| redriven.entry.clone()).collect(), deadline).await {
+    /// One call for all; where that is refused as a whole, one for each, so that one bad message does not fail the others.
+    async fn put(&self, batch: Vec<Redriven<'_>>, deadline: Deadline, tally: &mut Tally) {
+        let entries: Vec<&Entry<'_>> = batch.iter().map(|redriven| &redriven.entry).collect();
+        match self.call(&entries, deadline).await {
             Ok(results) => {
                 for (redriven, result) in batch.into_iter().zip(results) {
                     tally.add(redriven.record, result);
@@ -119,7 +119,7 @@ impl Redrive {
             }
             Err(error) if error.is_answer() && batch.len() > 1 => {
                 for Redriven { record, entry } in batch {
-                    let results = self.call(vec![entry], deadline).await;
+                    let results = self.call(&[&entry], deadline).await;
                     let result = results.and_then(|results| results.into_iter().next().unwrap_or_else(not_confirmed));
                     tally.add(record, result);
                 }
@@ -130,10 +130,10 @@ impl Redrive {
 
     async fn call(
         &self,
-        entries: Vec<PutEventsRequestEntry>,
+        entries: &[&Entry<'_>],
         deadline: Deadline,
     ) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
-        timeout_at(deadline.instant(), self.bus.call(entries)).await.unwrap_or_else(|_| Err(CallError::timed_out()))
+        timeout_at(deadline.instant(), self.bus.put_all(entries)).await.unwrap_or_else(|_| Err(CallError::timed_out()))
     }
 }
 

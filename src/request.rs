@@ -1,4 +1,4 @@
-//! What a Function URL hands over, reduced to what the handler looks at.
+//! From a Function URL's event to a signed body.
 //!
 //! The shape is payload format 2.0 of
 //! <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>.
@@ -10,20 +10,18 @@ use aws_smithy_types::base64;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use crate::answered::Forgery;
+use crate::outcome::{Forgery, Outcome};
+use crate::signature::{SIGNATURE_BYTES, Signed};
 
 /// The header that carries the signature, in any case of its letters.
 pub const SIGNATURE_HEADER: &str = "momento-signature";
 
-/// The largest body that is looked at, in decoded bytes.
+/// The largest body that is accepted, in decoded bytes.
 ///
 /// Momento's messages end at 4 KB; this much always fits the retry queue and one log record.
 pub const MAX_BODY_BYTES: usize = 180_000;
 
-/// The length of an HMAC-SHA3-256, in bytes.
-const SIGNATURE_BYTES: usize = 32;
-
-/// An invocation by a Function URL, as it comes.
+/// An invocation by a Function URL, reduced to what the handler reads.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FunctionUrlEvent {
@@ -58,26 +56,6 @@ enum SignatureHeader {
     Repeated,
 }
 
-/// A `POST` of a bearable size with a well-formed signature, which may still be a forgery.
-///
-/// Only [`Signed::verify`](crate::verified) makes anything of it that can be forwarded.
-#[derive(Debug)]
-pub struct Signed {
-    pub(crate) body: Vec<u8>,
-    pub(crate) signature: [u8; SIGNATURE_BYTES],
-}
-
-/// Why a request is refused before a secret is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    /// Another method than `POST`: 405.
-    MethodNotAllowed,
-    /// A body of more than [`MAX_BODY_BYTES`]: 413.
-    PayloadTooLarge,
-    /// No signature that could be right: 403.
-    Forged(Forgery),
-}
-
 impl FunctionUrlEvent {
     /// The size of the body in bytes, decoded; an upper bound where the base64 is faulty.
     pub fn body_bytes(&self) -> usize {
@@ -86,18 +64,18 @@ impl FunctionUrlEvent {
     }
 
     /// Checks method, size and the signature's form, in this order, and decodes the body.
-    pub fn into_signed(self) -> Result<Signed, Refused> {
+    pub fn into_signed(self) -> Result<Signed, Outcome> {
         if self.request_context.http.method != "POST" {
-            return Err(Refused::MethodNotAllowed);
+            return Err(Outcome::MethodNotAllowed);
         }
         if self.body_bytes() > MAX_BODY_BYTES {
-            return Err(Refused::PayloadTooLarge);
+            return Err(Outcome::PayloadTooLarge);
         }
         let is_base64 = self.is_base64();
-        let signature = self.headers.signature().map_err(Refused::Forged)?;
+        let signature = self.headers.signature().map_err(Outcome::Forged)?;
         let body = self.body.unwrap_or_default();
         let body = if is_base64 {
-            base64::decode(body).map_err(|_| Refused::Forged(Forgery::BodyNotBase64))?
+            base64::decode(body).map_err(|_| Outcome::Forged(Forgery::BodyNotBase64))?
         } else {
             body.into_bytes()
         };
@@ -170,7 +148,7 @@ mod tests {
 
     const SIGNATURE: &str = "f83d7ddd214ef5238571299f2a6d4136f79aa637f55001a30ed374ec566e87a6";
 
-    fn signed(event: serde_json::Value) -> Result<Signed, Refused> {
+    fn signed(event: serde_json::Value) -> Result<Signed, Outcome> {
         serde_json::from_value::<FunctionUrlEvent>(event).expect("a Function URL's event is read").into_signed()
     }
 
@@ -202,20 +180,20 @@ mod tests {
         let spaced = format!(" {SIGNATURE}");
         for value in ["", "zz", cut, &doubled, &spaced, "ünïcödé", &"é".repeat(32)] {
             let refused = signed(event(serde_json::json!({ SIGNATURE_HEADER: value }), "x", false)).unwrap_err();
-            assert_eq!(refused, Refused::Forged(Forgery::SignatureMalformed), "{value}");
+            assert_eq!(refused, Outcome::Forged(Forgery::SignatureMalformed), "{value}");
         }
     }
 
     #[test]
     fn a_signature_sent_twice_is_malformed_even_if_both_are_the_same() {
         let twice = serde_json::json!({ "momento-signature": SIGNATURE, "Momento-Signature": SIGNATURE });
-        assert_eq!(signed(event(twice, "x", false)).unwrap_err(), Refused::Forged(Forgery::SignatureMalformed));
+        assert_eq!(signed(event(twice, "x", false)).unwrap_err(), Outcome::Forged(Forgery::SignatureMalformed));
     }
 
     #[test]
     fn a_request_without_headers_or_body_has_no_signature() {
         let bare = serde_json::json!({ "requestContext": {"http": {"method": "POST"}}, "headers": null, "body": null });
-        assert_eq!(signed(bare).unwrap_err(), Refused::Forged(Forgery::SignatureMissing));
+        assert_eq!(signed(bare).unwrap_err(), Outcome::Forged(Forgery::SignatureMissing));
     }
 
     #[test]
@@ -223,11 +201,11 @@ mod tests {
         let large = "x".repeat(MAX_BODY_BYTES + 1);
         let mut get = event(serde_json::json!({}), &large, false);
         get["requestContext"]["http"]["method"] = "GET".into();
-        assert_eq!(signed(get).unwrap_err(), Refused::MethodNotAllowed);
-        assert_eq!(signed(event(serde_json::json!({}), &large, false)).unwrap_err(), Refused::PayloadTooLarge);
+        assert_eq!(signed(get).unwrap_err(), Outcome::MethodNotAllowed);
+        assert_eq!(signed(event(serde_json::json!({}), &large, false)).unwrap_err(), Outcome::PayloadTooLarge);
         assert_eq!(
             signed(event(serde_json::json!({}), &large[1..], false)).unwrap_err(),
-            Refused::Forged(Forgery::SignatureMissing)
+            Outcome::Forged(Forgery::SignatureMissing)
         );
     }
 
@@ -239,7 +217,7 @@ mod tests {
             assert_eq!(signed(event(headers.clone(), &encoded, true)).unwrap().body.len(), MAX_BODY_BYTES - extra);
         }
         let encoded = base64::encode("x".repeat(MAX_BODY_BYTES + 1));
-        assert_eq!(signed(event(headers, &encoded, true)).unwrap_err(), Refused::PayloadTooLarge);
+        assert_eq!(signed(event(headers, &encoded, true)).unwrap_err(), Outcome::PayloadTooLarge);
     }
 
     #[test]
@@ -247,7 +225,7 @@ mod tests {
         let headers = serde_json::json!({ SIGNATURE_HEADER: SIGNATURE });
         for body in ["{}", "a", "aGk", "aGk=\n", "aGk==", "*"] {
             let refused = signed(event(headers.clone(), body, true)).unwrap_err();
-            assert_eq!(refused, Refused::Forged(Forgery::BodyNotBase64), "{body}");
+            assert_eq!(refused, Outcome::Forged(Forgery::BodyNotBase64), "{body}");
         }
     }
 }

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
-use crate::aged::unix_milliseconds;
-use crate::attempt::{CallError, attempts};
 use crate::budget::{self, Deadline};
-use crate::signing_secret::{SenselessSecret, SigningSecret, SigningSecrets};
+use crate::clock::unix_milliseconds;
+use crate::retry::{CallError, attempts};
+use crate::signing_secret::{InvalidSecret, SigningSecret, SigningSecrets};
 
 /// The least time between two reads while secrets are known: forged requests must cost little.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(3);
@@ -30,9 +30,9 @@ const FAST_FAILURE: Duration = Duration::from_millis(700);
 #[derive(Debug)]
 pub enum SecretStore {
     /// Secrets that came with the configuration and never change.
-    Given(Arc<KnownSecrets>),
+    Static(Arc<KnownSecrets>),
     /// Secrets in Secrets Manager.
-    Stored(StoredSecrets),
+    SecretsManager(StoredSecrets),
 }
 
 /// The secrets that are known at one moment.
@@ -75,30 +75,30 @@ struct State {
 #[derive(Debug)]
 enum ReadError {
     Call(CallError),
-    Senseless(SenselessSecret),
+    Invalid(InvalidSecret),
 }
 
 impl SecretStore {
     /// The secrets in force.
     pub fn known(&self) -> Option<Arc<KnownSecrets>> {
         match self {
-            Self::Given(known) => Some(Arc::clone(known)),
-            Self::Stored(stored) => stored.state().known.clone(),
+            Self::Static(known) => Some(Arc::clone(known)),
+            Self::SecretsManager(stored) => stored.state().known.clone(),
         }
     }
 
     /// Joins the read that is going on or begins one; `None` where it is too soon for another or there is nothing to read.
-    pub fn read_again(&self) -> Option<Reading> {
+    pub fn refresh(&self) -> Option<Reading> {
         match self {
-            Self::Given(_) => None,
-            Self::Stored(stored) => stored.read_again(),
+            Self::Static(_) => None,
+            Self::SecretsManager(stored) => stored.refresh(),
         }
     }
 }
 
 impl Reading {
     /// Waits until something new is known; false where the read has ended or the deadline comes first.
-    pub async fn has_news(&mut self, deadline: Deadline) -> bool {
+    pub async fn changed(&mut self, deadline: Deadline) -> bool {
         matches!(timeout_at(deadline.instant(), self.0.changed()).await, Ok(Ok(())))
     }
 }
@@ -126,7 +126,7 @@ impl StoredSecrets {
         lock(&self.state)
     }
 
-    fn read_again(&self) -> Option<Reading> {
+    fn refresh(&self) -> Option<Reading> {
         let mut state = self.state();
         if let Some(reading) = state.reading.as_ref().filter(|reading| reading.has_changed().is_ok()) {
             return Some(Reading(reading.clone()));
@@ -188,11 +188,11 @@ impl Reader {
         let get = || async {
             let request = self.client.get_secret_value().secret_id(&self.id).version_stage(stage);
             let output = request.send().await.map_err(CallError::from);
-            // A slow failure leaves no time for another attempt, so it is made to last.
-            output.map_err(|error| if began.elapsed() < FAST_FAILURE { error } else { error.lasting() })
+            // A slow failure leaves no time for another attempt, so it is made permanent.
+            output.map_err(|error| if began.elapsed() < FAST_FAILURE { error } else { error.permanent() })
         };
         match attempts(Deadline::after(budget::SECRET_READ), &mut 0, get).await {
-            Ok(output) => secrets_of(output).map(Some).map_err(ReadError::Senseless),
+            Ok(output) => secrets_of(output).map(Some).map_err(ReadError::Invalid),
             Err(error) if stage == "AWSPREVIOUS" && error.code == "ResourceNotFoundException" => Ok(None),
             Err(error) => Err(ReadError::Call(error)),
         }
@@ -205,9 +205,9 @@ fn previous_until(created_at: Option<i64>, lifetime: Duration) -> i64 {
     created_at.map_or(i64::MIN, |created_at| created_at.saturating_add(lifetime))
 }
 
-fn secrets_of(output: GetSecretValueOutput) -> Result<(SigningSecrets, Option<i64>), SenselessSecret> {
+fn secrets_of(output: GetSecretValueOutput) -> Result<(SigningSecrets, Option<i64>), InvalidSecret> {
     let created_at = output.created_date().and_then(|date| date.to_millis().ok());
-    let text = output.secret_string.ok_or(SenselessSecret::NotText)?;
+    let text = output.secret_string.ok_or(InvalidSecret::NotText)?;
     Ok((SigningSecrets::parse(Zeroizing::new(text))?, created_at))
 }
 
@@ -219,7 +219,7 @@ impl ReadError {
                 error = %error,
                 "The signing secret could not be read; check that it exists and that the function's role may read it."
             ),
-            Self::Senseless(why) => {
+            Self::Invalid(why) => {
                 tracing::error!(secretId = id, "The signing secret cannot be used: {why}.");
             }
         }
@@ -253,8 +253,8 @@ mod tests {
     }
 
     #[test]
-    fn a_binary_secret_is_senseless() {
+    fn a_binary_secret_is_invalid() {
         let binary = GetSecretValueOutput::builder().secret_binary(aws_smithy_types::Blob::new(b"x")).build();
-        assert_eq!(secrets_of(binary).err(), Some(SenselessSecret::NotText));
+        assert_eq!(secrets_of(binary).err(), Some(InvalidSecret::NotText));
     }
 }

@@ -13,9 +13,9 @@ pub struct SigningSecret(Zeroizing<Vec<u8>>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SigningSecrets(Vec<SigningSecret>);
 
-/// What makes a stored secret senseless. The messages show nothing of it.
+/// What makes a stored secret invalid. The messages show nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SenselessSecret {
+pub enum InvalidSecret {
     /// A binary secret, or one without a value.
     NotText,
     /// An empty string, alone or among others.
@@ -34,16 +34,16 @@ impl SigningSecret {
 impl SigningSecrets {
     /// Reads what a secret holds: the bare secret, or a JSON object or array in which every string at the
     /// top level is a secret. Nothing is trimmed, and nothing but an object or array is unpacked.
-    pub fn parse(text: Zeroizing<String>) -> Result<Self, SenselessSecret> {
+    pub fn parse(text: Zeroizing<String>) -> Result<Self, InvalidSecret> {
         let strings = match unpacked(&text) {
             Some(strings) => strings,
             None => vec![text],
         };
         if strings.is_empty() {
-            return Err(SenselessSecret::NoString);
+            return Err(InvalidSecret::NoString);
         }
         if strings.iter().any(|string| string.is_empty()) {
-            return Err(SenselessSecret::EmptyString);
+            return Err(InvalidSecret::EmptyString);
         }
         Ok(Self(strings.iter().map(|string| SigningSecret(Zeroizing::new(string.as_bytes().to_vec()))).collect()))
     }
@@ -60,7 +60,7 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-impl fmt::Display for SenselessSecret {
+impl fmt::Display for InvalidSecret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::NotText => "it is binary or has no value; store it as text",
@@ -72,7 +72,7 @@ impl fmt::Display for SenselessSecret {
     }
 }
 
-impl std::error::Error for SenselessSecret {}
+impl std::error::Error for InvalidSecret {}
 
 /// The strings at the top level of a JSON object or array; `None` if the text is neither.
 fn unpacked(text: &str) -> Option<Vec<Zeroizing<String>>> {
@@ -122,7 +122,7 @@ impl<'de> serde::Deserialize<'de> for Element {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Vec<String>, SenselessSecret> {
+    fn parse(text: &str) -> Result<Vec<String>, InvalidSecret> {
         let secrets = SigningSecrets::parse(Zeroizing::new(text.to_owned()))?;
         Ok(secrets.iter().map(|secret| String::from_utf8(secret.bytes().to_vec()).unwrap()).collect())
     }
@@ -151,16 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn an_object_or_array_without_a_string_is_senseless() {
+    fn an_object_or_array_without_a_string_is_invalid() {
         for text in ["{}", "[]", r#"{"a":1}"#, r#"[["a"]]"#] {
-            assert_eq!(parse(text), Err(SenselessSecret::NoString), "{text}");
+            assert_eq!(parse(text), Err(InvalidSecret::NoString), "{text}");
         }
     }
 
     #[test]
-    fn an_empty_string_alone_or_among_others_is_senseless() {
+    fn an_empty_string_alone_or_among_others_is_invalid() {
         for text in ["", r#"{"a":""}"#, r#"["a",""]"#] {
-            assert_eq!(parse(text), Err(SenselessSecret::EmptyString), "{text}");
+            assert_eq!(parse(text), Err(InvalidSecret::EmptyString), "{text}");
         }
     }
 

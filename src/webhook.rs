@@ -1,4 +1,4 @@
-//! The way of one webhook: request → verified → mapped → delivered or kept → answered.
+//! One request: signed → verified → entry → on the bus or in the retry queue → response.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -8,20 +8,22 @@ use std::time::{Duration, SystemTime};
 use lambda_runtime::{Context, LambdaEvent};
 use tokio::time::Instant;
 
-use crate::aged::{check_age, unix_milliseconds};
-use crate::answered::{Answer, Forgery, Outcome, Reason};
-use crate::attempt::CallError;
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
+use crate::clock::unix_milliseconds;
 use crate::config::{SecretSource, WebhookConfig};
-use crate::delivered::EventBus;
-use crate::kept::RetryQueue;
-use crate::mapped::Mapped;
+use crate::entry::Entry;
+use crate::event_bus::{EventBus, NotDelivered};
+use crate::outcome::{Forgery, Outcome, Reason};
 use crate::queue_message::QueueMessage;
-use crate::recorded::RequestRecord;
-use crate::request::{FunctionUrlEvent, Refused, Signed};
+use crate::request::FunctionUrlEvent;
+use crate::request_record::RequestRecord;
+use crate::response::Response;
+use crate::retry::CallError;
+use crate::retry_queue::RetryQueue;
 use crate::secret_store::{KnownSecrets, SecretStore, StoredSecrets};
-use crate::verified::Verified;
+use crate::signature::{Signed, Verified};
+use crate::timestamp;
 
 /// The first request counts its time from the start of the process if that is no longer ago than this; otherwise the
 /// environment was made before there was a request, and nobody waited.
@@ -50,9 +52,9 @@ impl Webhook {
     /// Starts reading the secret and asks for the bus, side by side, and waits for both for a second at most.
     pub async fn start(config: WebhookConfig, aws: &Aws, process_start: Instant) -> Self {
         let secrets = match config.secret {
-            SecretSource::Given(secrets) => SecretStore::Given(Arc::new(KnownSecrets::only(secrets))),
-            SecretSource::Stored(id) => {
-                SecretStore::Stored(StoredSecrets::new(aws.secrets_manager(), id, config.previous_secret))
+            SecretSource::Static(secrets) => SecretStore::Static(Arc::new(KnownSecrets::only(secrets))),
+            SecretSource::SecretsManager(id) => {
+                SecretStore::SecretsManager(StoredSecrets::new(aws.secrets_manager(), id, config.previous_secret))
             }
         };
         let retry_queue = config.retry_queue_url.map(|url| RetryQueue::new(aws.sqs(), url));
@@ -71,16 +73,16 @@ impl Webhook {
         };
         let deadline = Deadline::after(budget::START);
         let secret = async {
-            if let Some(mut reading) = webhook.secrets.read_again() {
-                reading.has_news(deadline).await;
+            if let Some(mut reading) = webhook.secrets.refresh() {
+                reading.changed(deadline).await;
             }
         };
-        tokio::join!(secret, webhook.bus.ask(deadline));
+        tokio::join!(secret, webhook.bus.probe(deadline));
         webhook
     }
 
-    /// Answers one invocation, and records what became of it.
-    pub async fn handle(&self, event: LambdaEvent<FunctionUrlEvent>) -> Result<Answer, Infallible> {
+    /// Responds to one invocation, and records its outcome.
+    pub async fn handle(&self, event: LambdaEvent<FunctionUrlEvent>) -> Result<Response, Infallible> {
         let (began, now) = (Instant::now(), SystemTime::now());
         let LambdaEvent { payload, context, .. } = event;
         let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
@@ -88,7 +90,7 @@ impl Webhook {
         let mut record = RequestRecord::new(&context.request_id, payload.body_bytes(), is_cold);
         let outcome = self.outcome(payload, &received, &mut record).await.unwrap_or_else(|refused| refused);
         record.write(outcome, began.elapsed(), &context.env_config.function_name);
-        Ok(outcome.answer())
+        Ok(Response::from(outcome))
     }
 
     async fn outcome(
@@ -99,16 +101,19 @@ impl Webhook {
     ) -> Result<Outcome, Outcome> {
         let signed = event.into_signed()?;
         let verified = self.verify(signed, received).await?;
-        let mapped = match Mapped::from_verified(verified) {
-            Ok(mapped) => mapped,
+        let entry = match Entry::parse(&verified) {
+            Ok(entry) => entry,
             Err(unmappable) => {
-                let error = CallError::from_code(unmappable.why.code(), &unmappable.why.to_string());
-                return Ok(self.keep(&unmappable.verified, Reason::Unmappable, &error, received, record).await);
+                let error = CallError::from_code(unmappable.code(), &unmappable.to_string());
+                return Ok(self.keep(&verified, Reason::Unmappable, &error, received, record).await);
             }
         };
-        record.note_event(&mapped);
-        check_age(mapped.publish_timestamp, received.at, self.max_event_age)?;
-        Ok(self.deliver(mapped, received, record).await)
+        record.note_event(&entry);
+        timestamp::check(entry.publish_timestamp, received.at, self.max_event_age)?;
+        match self.deliver(&entry, received, record).await {
+            Ok(()) => Ok(Outcome::Delivered),
+            Err(failure) => Ok(self.keep(&verified, failure.reason, &failure.error, received, record).await),
+        }
     }
 
     /// Judges the signature, and once more whenever a read of the secret brings something new.
@@ -124,30 +129,31 @@ impl Webhook {
                 }
             }
             if reading.is_none() {
-                reading = self.secrets.read_again();
+                reading = self.secrets.refresh();
             }
-            let has_news = match &mut reading {
-                Some(reading) => reading.has_news(deadline).await,
+            let changed = match &mut reading {
+                Some(reading) => reading.changed(deadline).await,
                 None => false,
             };
-            if !has_news {
+            if !changed {
                 let mismatch = Outcome::Forged(Forgery::SignatureMismatch);
                 return Err(known.map_or(Outcome::SecretUnavailable, |_| mismatch));
             }
         }
     }
 
-    async fn deliver(&self, mapped: Mapped, received: &Received<'_>, record: &mut RequestRecord) -> Outcome {
+    async fn deliver(
+        &self,
+        entry: &Entry<'_>,
+        received: &Received<'_>,
+        record: &mut RequestRecord,
+    ) -> Result<(), NotDelivered> {
         let began = Instant::now();
-        let entry = mapped.entry(self.bus.name(), received.context.xray_trace_id.as_deref());
         let deadline = received.deadline.leaving(budget::QUEUE).at_most(budget::PUT);
-        match self.bus.put(entry, deadline, &mut record.attempts).await {
-            Ok(delivered) => {
-                record.note_delivery(delivered.event_id, began.elapsed(), mapped.publish_timestamp);
-                Outcome::Delivered
-            }
-            Err(failure) => self.keep(&mapped.into_verified(), failure.reason, &failure.error, received, record).await,
-        }
+        let trace_header = received.context.xray_trace_id.as_deref();
+        let delivered = self.bus.put(entry, trace_header, deadline, &mut record.attempts).await?;
+        record.note_delivery(delivered.event_id, began.elapsed(), entry.publish_timestamp);
+        Ok(())
     }
 
     async fn keep(
@@ -161,11 +167,11 @@ impl Webhook {
         let error = error.to_string();
         let message = QueueMessage::new(verified, reason, &error, received.at, &received.context.request_id);
         record.error = Some(error);
-        let kept = match &self.retry_queue {
-            Some(retry_queue) => retry_queue.keep(&message, received.deadline.at_most(budget::QUEUE)).await,
+        let sent = match &self.retry_queue {
+            Some(retry_queue) => retry_queue.send(&message, received.deadline.at_most(budget::QUEUE)).await,
             None => Err(CallError::from_code("NoRetryQueue", "RETRY_QUEUE_URL is not set.")),
         };
-        match kept {
+        match sent {
             Ok(()) => Outcome::Queued(reason),
             Err(error) => {
                 record.queue_error = Some(error.to_string());
@@ -178,15 +184,5 @@ impl Webhook {
     fn deadline(&self, is_cold: bool) -> Deadline {
         let age = self.process_start.elapsed();
         Deadline::of_request(if is_cold && age <= COLD_START { age } else { Duration::ZERO })
-    }
-}
-
-impl From<Refused> for Outcome {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::MethodNotAllowed => Self::MethodNotAllowed,
-            Refused::PayloadTooLarge => Self::PayloadTooLarge,
-            Refused::Forged(forgery) => Self::Forged(forgery),
-        }
     }
 }

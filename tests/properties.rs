@@ -1,27 +1,23 @@
-//! Properties of the way from a request to an entry, through the public parts of the crate: for any bytes.
+//! Properties of the pure part, from the event to the entry and through the queue message: for any bytes.
 
 use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
-use momento_eventbridge::answered::Reason;
-use momento_eventbridge::mapped::Mapped;
-use momento_eventbridge::queue_message::{Kept, QueueMessage};
+use momento_eventbridge::entry::Entry;
+use momento_eventbridge::outcome::Reason;
+use momento_eventbridge::queue_message::{QueueMessage, ReceivedMessage};
 use momento_eventbridge::request::FunctionUrlEvent;
+use momento_eventbridge::signature::{Verified, sign};
 use momento_eventbridge::signing_secret::SigningSecrets;
-use momento_eventbridge::verified::Verified;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sha3::Sha3_256;
 use zeroize::Zeroizing;
 
 const SECRET: &str = "whsec-of-the-properties";
 
 fn signature(body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha3_256>::new_from_slice(SECRET.as_bytes()).expect("a key of any length");
-    mac.update(body);
-    hex::encode(mac.finalize().into_bytes())
+    sign(SECRET.as_bytes(), body)
 }
 
 fn verify(event: &Value) -> Option<Verified> {
@@ -90,13 +86,9 @@ proptest! {
     ) {
         let message = QueueMessage::new(&signed(&body), Reason::TimedOut, &error, received_at, &request_id);
         prop_assert!(message.text().bytes().all(|byte| (0x20..0x80).contains(&byte)), "{}", message.text());
-        let kept = Kept::from_message(message.text()).expect("a message that was just written");
-        prop_assert_eq!((kept.verified.body(), kept.reason), (&*body, Reason::TimedOut));
-        match (Mapped::from_verified(signed(&body)), Mapped::from_verified(kept.verified)) {
-            (Ok(direct), Ok(redriven)) => prop_assert_eq!(direct.entry("bus", None), redriven.entry("bus", None)),
-            (Err(direct), Err(redriven)) => prop_assert_eq!(direct, redriven),
-            _ => prop_assert!(false, "the way through the queue changes whether a body maps"),
-        }
+        let received = ReceivedMessage::parse(message.text()).expect("a message that was just written");
+        prop_assert_eq!((received.verified.body(), received.reason), (&*body, Reason::TimedOut));
+        prop_assert_eq!(Entry::parse(&signed(&body)), Entry::parse(&received.verified));
     }
 
     #[test]
@@ -104,8 +96,8 @@ proptest! {
         let written = QueueMessage::new(&signed(&body), Reason::PutFailed, "", 0, "").text().to_owned();
         let place = text.chars().count() % written.len();
         for text in [text.clone(), format!("{}{text}{}", &written[..place], &written[place..]), written[..place].to_owned()] {
-            if let Ok(kept) = Kept::from_message(&text) {
-                let _ = Mapped::from_verified(kept.verified);
+            if let Ok(received) = ReceivedMessage::parse(&text) {
+                let _ = Entry::parse(&received.verified);
             }
         }
     }

@@ -1,12 +1,12 @@
-//! What the fuzz targets share: a judge of signatures and of bodies that knows nothing of the code under test, and the
-//! way of a verified body.
+//! What the fuzz targets share: a judge of signatures and bodies that uses none of the code under test, and the checks of a
+//! verified body.
 
 use hmac::{Hmac, KeyInit, Mac};
-use momento_eventbridge::answered::Reason;
-use momento_eventbridge::mapped::Mapped;
-use momento_eventbridge::queue_message::{Kept, QueueMessage};
+use momento_eventbridge::entry::{Entry, MAX_DETAIL_TYPE_CHARS};
+use momento_eventbridge::outcome::Reason;
+use momento_eventbridge::queue_message::{QueueMessage, ReceivedMessage};
+use momento_eventbridge::signature::Verified;
 use momento_eventbridge::signing_secret::SigningSecrets;
-use momento_eventbridge::verified::Verified;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use sha3::Sha3_256;
@@ -25,35 +25,31 @@ pub fn signature(secret: &str, body: &[u8]) -> String {
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// Takes a verified body to its entry and through the retry queue, and checks both.
-pub fn follow(verified: Verified) {
-    let body = verified.body().to_vec();
-    let expected = names(&body);
-    let message = QueueMessage::new(&verified, Reason::TimedOut, "TimedOut: é", i64::MAX, "id");
+/// Parses the entry of a verified body, directly and through the retry queue, and checks both.
+pub fn follow(verified: &Verified) {
+    let body = verified.body();
+    let message = QueueMessage::new(verified, Reason::TimedOut, "TimedOut: é", i64::MAX, "id");
     let text = message.text();
     assert!(text.bytes().all(|byte| (0x20..0x80).contains(&byte)), "not one line of ASCII: {text}");
-    let Kept { verified: read, reason, request_id } =
-        Kept::from_message(text).expect("a message that was just written");
-    assert_eq!((read.body(), reason, &*request_id), (&*body, Reason::TimedOut, "id"));
-    match (Mapped::from_verified(verified), Mapped::from_verified(read)) {
-        (Ok(direct), Ok(redriven)) => {
-            let entry = direct.entry("default", None);
-            assert_eq!(entry, redriven.entry("default", None));
-            assert_eq!((entry.source(), entry.detail().map(str::as_bytes)), (Some("Momento"), Some(&*body)));
-            assert!(entry.detail_type().is_some_and(|text| text.chars().count() <= 128));
+    let received = ReceivedMessage::parse(text).expect("a message that was just written");
+    assert_eq!((received.verified.body(), received.reason, &*received.request_id), (body, Reason::TimedOut, "id"));
+    let parsed = Entry::parse(verified);
+    assert_eq!(parsed, Entry::parse(&received.verified), "the way through the queue changes the entry");
+    match (parsed, names(body)) {
+        (Ok(entry), expected) => {
+            assert_eq!(entry.detail.as_bytes(), body);
+            assert!(entry.detail_type().chars().count() <= MAX_DETAIL_TYPE_CHARS);
             if let Some(expected) = expected {
-                let (cache, topic, time) = expected.expect("a body that maps has its three keys, once each");
-                assert_eq!((&direct.cache, &direct.topic, direct.publish_timestamp), (&cache, &topic, time));
+                let (cache, topic, time) = expected.expect("an entry has its three keys, once each");
+                assert_eq!((&*entry.cache, &*entry.topic, entry.publish_timestamp), (&*cache, &*topic, time));
                 let whole = format!("{cache}#{topic}");
-                assert!(entry.detail_type().is_some_and(|text| whole.starts_with(text)));
-                assert_eq!(entry.detail_type() != Some(&*whole), direct.is_detail_type_cut());
+                assert!(whole.starts_with(&entry.detail_type()));
+                assert_eq!(entry.detail_type() != whole, entry.is_detail_type_cut());
             }
         }
-        (Err(direct), Err(redriven)) => {
-            assert_eq!((direct.why, direct.verified.body()), (redriven.why, &*body));
-            assert!(!matches!(expected, Some(Some(_))), "a body with its three keys does not map: {}", direct.why);
+        (Err(unmappable), expected) => {
+            assert!(!matches!(expected, Some(Some(_))), "a body with its three keys is unmappable: {unmappable}");
         }
-        _ => panic!("the way through the queue changes whether a body maps"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What became of the messages of a batch: the report to SQS, a log record for each, one line of metrics for all.
+//! The results of a batch: the report to SQS, a log record for each message, one line of metrics for all.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,13 +7,15 @@ use serde::Serialize;
 use tracing::Level;
 
 use super::{BatchReport, Failure, Redriven};
-use crate::aged::unix_milliseconds;
-use crate::answered::Reason;
-use crate::attempt::CallError;
-use crate::delivered::Delivered;
+use crate::clock::unix_milliseconds;
+use crate::entry::Entry;
+use crate::event_bus::Delivered;
 use crate::log;
 use crate::metrics::Metrics;
-use crate::recorded::milliseconds;
+use crate::outcome::Reason;
+use crate::queue_message::ReceivedMessage;
+use crate::request_record::milliseconds;
+use crate::retry::CallError;
 
 /// The outcome of a message that is on the bus, and its metric.
 const REDRIVEN: &str = "Redriven";
@@ -30,23 +32,23 @@ pub(super) struct MessageRecord {
     message_id: String,
     /// The request id of the webhook's invocation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) webhook_request_id: Option<String>,
+    webhook_request_id: Option<String>,
     /// Why the webhook kept the event.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) reason: Option<Reason>,
+    reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cache: Option<String>,
+    cache: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) topic: Option<String>,
+    topic: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) topic_sequence_number: Option<i64>,
+    topic_sequence_number: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-/// What became of a batch.
+/// The results of a batch.
 #[derive(Default)]
 pub(super) struct Tally {
     redriven: u32,
@@ -58,6 +60,19 @@ impl MessageRecord {
     /// The record of this message, within this invocation of `redrive`.
     pub(super) fn new(request_id: &str, message_id: String) -> Self {
         Self { request_id: request_id.to_owned(), message_id, ..Self::default() }
+    }
+
+    /// Notes why and by which request the event was kept.
+    pub(super) fn note_message(&mut self, message: &ReceivedMessage) {
+        self.webhook_request_id = Some(message.request_id.clone());
+        self.reason = Some(message.reason);
+    }
+
+    /// Notes what the event is about.
+    pub(super) fn note_event(&mut self, entry: &Entry<'_>) {
+        self.cache = Some(entry.cache.clone().into_owned());
+        self.topic = Some(entry.topic.clone().into_owned());
+        self.topic_sequence_number = entry.topic_sequence_number;
     }
 }
 
@@ -73,7 +88,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn fail_all(&mut self, batch: Vec<Redriven>, error: &CallError) {
+    pub(super) fn fail_all(&mut self, batch: Vec<Redriven<'_>>, error: &CallError) {
         for redriven in batch {
             self.fail(redriven.record, error.to_string());
         }
@@ -92,7 +107,7 @@ impl Tally {
         }
     }
 
-    /// Writes the records and the metrics, and tells what has failed.
+    /// Writes the records and the metrics, and reports what has failed.
     pub(super) fn report(mut self, context: &Context, took: Duration) -> BatchReport {
         let mut metrics = Metrics::new(&context.env_config.function_name);
         metrics.count(REDRIVEN, self.redriven);

@@ -1,31 +1,22 @@
-//! What mapping shows.
+//! Unit tests and properties of [`Entry`].
 
 use super::*;
+use crate::signature::tests::verified;
 use proptest::prelude::*;
 
 const CAPTURED: &str = r#"{"cache":"serverless","topic":"test","event_timestamp":1726292279849,"publish_timestamp":1726292279850,"topic_sequence_number":3,"token_id":"","text":"\"testfile2.txt\""}"#;
 
-fn map(body: &[u8]) -> Result<Mapped, Unmappable> {
-    Mapped::from_verified(Verified::from_queue(body.to_vec()))
-}
-
-fn why(body: &[u8]) -> WhyUnmappable {
-    let unmappable = map(body).expect_err("the body cannot be mapped");
-    assert_eq!(unmappable.verified.body(), body);
-    unmappable.why
+fn why(body: &[u8]) -> Unmappable {
+    Entry::parse(&verified(body)).expect_err("an unmappable body")
 }
 
 #[test]
 fn the_captured_body_becomes_an_entry_with_its_bytes_unchanged() {
-    let mapped = map(CAPTURED.as_bytes()).unwrap();
-    assert_eq!((mapped.publish_timestamp, mapped.topic_sequence_number), (1_726_292_279_850, Some(3)));
-    let entry = mapped.entry("orders", Some("Root=1-2-3"));
-    assert_eq!(entry.source(), Some("Momento"));
-    assert_eq!(entry.detail_type(), Some("serverless#test"));
-    assert_eq!(entry.detail(), Some(CAPTURED));
-    assert_eq!(entry.event_bus_name(), Some("orders"));
-    assert_eq!(entry.trace_header(), Some("Root=1-2-3"));
-    assert_eq!((entry.time(), entry.resources().len()), (None, 0));
+    let verified = verified(CAPTURED.as_bytes());
+    let entry = Entry::parse(&verified).unwrap();
+    assert_eq!((entry.publish_timestamp, entry.topic_sequence_number), (1_726_292_279_850, Some(3)));
+    assert_eq!(entry.detail_type(), "serverless#test");
+    assert_eq!(entry.detail, CAPTURED);
 }
 
 #[test]
@@ -35,16 +26,16 @@ fn unknown_keys_key_order_spaces_and_numbers_are_handed_on_as_they_came() {
         r#"{"cache":"c","topic":"t","publish_timestamp":1,"trace":{"id":12345678901234567890,"r":1.10,"e":1e999}}"#,
         r#"{"cache":"c","topic":"t","publish_timestamp":1,"text":"\ud800","\udfff":1,"text":"twice"}"#,
     ] {
-        assert_eq!(map(body.as_bytes()).expect(body).detail(), body);
+        assert_eq!(Entry::parse(&verified(body.as_bytes())).expect(body).detail, body);
     }
 }
 
 #[test]
 fn escapes_in_names_and_keys_are_read_as_what_they_stand_for() {
-    let mapped =
-        map(r#"{"c\u0061che":"caf\u00e9","topic":"\"\ud83d\udc3f\n","publish_timestamp":-7}"#.as_bytes()).unwrap();
-    assert_eq!(mapped.detail_type(), "café#\"🐿\n");
-    assert_eq!(mapped.publish_timestamp, -7);
+    let verified = verified(br#"{"c\u0061che":"caf\u00e9","topic":"\"\ud83d\udc3f\n","publish_timestamp":-7}"#);
+    let entry = Entry::parse(&verified).unwrap();
+    assert_eq!(entry.detail_type(), "café#\"🐿\n");
+    assert_eq!(entry.publish_timestamp, -7);
 }
 
 #[test]
@@ -59,9 +50,9 @@ fn what_is_not_one_json_object_is_unmappable() {
         "{",
         r#"{"cache":"c","topic":"t","publish_timestamp":1} {}"#,
     ] {
-        assert_eq!(why(body.as_bytes()), WhyUnmappable::NotAnObject, "{body}");
+        assert_eq!(why(body.as_bytes()), Unmappable::NotAnObject, "{body}");
     }
-    assert_eq!(why(b"{\"cache\":\"\xff\",\"topic\":\"t\",\"publish_timestamp\":1}"), WhyUnmappable::NotUtf8);
+    assert_eq!(why(b"{\"cache\":\"\xff\",\"topic\":\"t\",\"publish_timestamp\":1}"), Unmappable::NotUtf8);
 }
 
 #[test]
@@ -82,7 +73,7 @@ fn a_key_that_is_missing_of_another_type_or_there_twice_is_unmappable() {
         r#"{"cache":"c","topic":"t","publish_timestamp":1e3}"#,
         r#"{"cache":"c","topic":"t","publish_timestamp":9223372036854775808}"#,
     ] {
-        assert_eq!(why(body.as_bytes()), WhyUnmappable::KeyMissingOrSenseless, "{body}");
+        assert_eq!(why(body.as_bytes()), Unmappable::InvalidField, "{body}");
     }
 }
 
@@ -90,7 +81,7 @@ fn a_key_that_is_missing_of_another_type_or_there_twice_is_unmappable() {
 fn the_whole_range_of_a_64_bit_time_is_read_exactly() {
     for time in [i64::MIN, -1, 0, 9_007_199_254_740_993, i64::MAX] {
         let body = format!(r#"{{"cache":"c","topic":"t","publish_timestamp":{time}}}"#);
-        assert_eq!(map(body.as_bytes()).unwrap().publish_timestamp, time);
+        assert_eq!(Entry::parse(&verified(body.as_bytes())).unwrap().publish_timestamp, time);
     }
 }
 
@@ -102,18 +93,11 @@ fn a_detail_type_is_cut_to_128_scalar_values_and_not_before() {
         ("c".repeat(200), "t".into(), true),
     ] {
         let body = serde_json::json!({ "cache": cache, "topic": topic, "publish_timestamp": 1 }).to_string();
-        let mapped = map(body.as_bytes()).unwrap();
-        assert_eq!(mapped.detail_type(), format!("{cache}#{topic}").chars().take(128).collect::<String>());
-        assert_eq!(mapped.is_detail_type_cut(), cut);
-        assert_eq!(mapped.detail(), body);
-    }
-}
-
-#[test]
-fn a_trace_header_that_event_bridge_would_refuse_is_left_out() {
-    let mapped = map(CAPTURED.as_bytes()).unwrap();
-    for header in ["", &"x".repeat(501)] {
-        assert_eq!(mapped.entry("default", Some(header)).trace_header(), None);
+        let verified = verified(body.as_bytes());
+        let entry = Entry::parse(&verified).unwrap();
+        assert_eq!(entry.detail_type(), format!("{cache}#{topic}").chars().take(128).collect::<String>());
+        assert_eq!(entry.is_detail_type_cut(), cut);
+        assert_eq!(entry.detail, body);
     }
 }
 
@@ -121,16 +105,17 @@ proptest! {
     #[test]
     fn any_names_and_any_text_survive(cache in any::<String>(), topic in any::<String>(), text in any::<String>(), time in any::<i64>()) {
         let body = serde_json::json!({ "text": text, "topic": topic, "cache": cache, "publish_timestamp": time }).to_string();
-        let mapped = map(body.as_bytes()).unwrap();
-        prop_assert_eq!((&mapped.cache, &mapped.topic, mapped.publish_timestamp), (&cache, &topic, time));
-        prop_assert_eq!(mapped.detail(), &body);
+        let verified = verified(body.as_bytes());
+        let entry = Entry::parse(&verified).unwrap();
+        prop_assert_eq!((&*entry.cache, &*entry.topic, entry.publish_timestamp), (&*cache, &*topic, time));
+        prop_assert_eq!(entry.detail, &body);
     }
 
     #[test]
-    fn whatever_the_bytes_they_are_mapped_or_kept_unchanged(body in any::<Vec<u8>>()) {
-        match map(&body) {
-            Ok(mapped) => prop_assert_eq!(mapped.detail().as_bytes(), &body),
-            Err(unmappable) => prop_assert_eq!(unmappable.verified.body(), &body),
+    fn the_detail_of_an_entry_is_the_body_for_any_bytes(body in any::<Vec<u8>>()) {
+        let verified = verified(&body);
+        if let Ok(entry) = Entry::parse(&verified) {
+            prop_assert_eq!(entry.detail.as_bytes(), &body);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From mapped to delivered: EventBridge's PutEvents, which answers 200 even where an entry failed.
+//! From entry to delivered: EventBridge's PutEvents, which answers 200 even where an entry failed.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,23 +8,27 @@ use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use tokio::time::{Instant, timeout_at};
 
-use crate::answered::Reason;
-use crate::attempt::{CallError, CallErrorKind, attempts};
 use crate::budget::{self, Deadline};
+use crate::entry::{Entry, SOURCE};
+use crate::outcome::Reason;
+use crate::retry::{CallError, CallErrorKind, attempts};
 
-/// How often a bus that is not there is asked for again.
-const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// The least time between two probes of a bus that does not exist.
+const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// The longest trace header that EventBridge allows, in characters.
+const MAX_TRACE_HEADER_CHARS: usize = 500;
 
 /// The event bus that events go to.
 #[derive(Debug)]
 pub struct EventBus {
     client: Client,
     name: String,
-    /// When EventBridge last said that the bus does not exist; `None` while nothing speaks against it.
+    /// When EventBridge last said that the bus does not exist; `None` as long as it has not.
     missing_since: Mutex<Option<Instant>>,
 }
 
-/// EventBridge's word that it has the event.
+/// EventBridge's confirmation that it has the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
     /// EventBridge's id of the event.
@@ -46,14 +50,9 @@ impl EventBus {
         Self { client, name, missing_since: Mutex::new(None) }
     }
 
-    /// The name or ARN that entries carry.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Asks whether the bus exists, which also opens the connection that the first event will use. Only a clear
+    /// Asks EventBridge for the bus, which also opens the connection that the first event will use. Only a clear
     /// *not found* counts: PutEvents to a bus that does not exist succeeds and drops the event.
-    pub async fn ask(&self, deadline: Deadline) {
+    pub async fn probe(&self, deadline: Deadline) {
         let describe = self.client.describe_event_bus().name(&self.name).send();
         let missing = match timeout_at(deadline.at_most(budget::DESCRIBE_BUS).instant(), describe).await {
             Ok(Ok(_)) => false,
@@ -71,25 +70,27 @@ impl EventBus {
         }
     }
 
-    /// Whether the bus is there; asks again, at most every 5 s, where it was not.
+    /// Fails while the bus does not exist; probes it again, at most every 5 s.
     pub async fn check(&self, deadline: Deadline) -> Result<(), NotDelivered> {
         match self.missing_since() {
             None => return Ok(()),
-            Some(asked) if asked.elapsed() >= ASK_AGAIN_AFTER => self.ask(deadline).await,
+            Some(probed) if probed.elapsed() >= PROBE_AGAIN_AFTER => self.probe(deadline).await,
             Some(_) => {}
         }
         let error = || CallError::from_code("ResourceNotFoundException", "The event bus does not exist.");
         self.missing_since().map_or(Ok(()), |_| Err(NotDelivered { reason: Reason::BusNotFound, error: error() }))
     }
 
-    /// Puts one entry, with further attempts where they are worth it; counts them in `attempts_made`.
+    /// Puts one entry, and retries transient errors; counts the attempts in `attempts_made`.
     pub async fn put(
         &self,
-        entry: PutEventsRequestEntry,
+        entry: &Entry<'_>,
+        trace_header: Option<&str>,
         deadline: Deadline,
         attempts_made: &mut u32,
     ) -> Result<Delivered, NotDelivered> {
         self.check(deadline).await?;
+        let entry = self.request_entry(entry, trace_header);
         let put = attempts(deadline, attempts_made, || async {
             let mut results = self.call(vec![entry.clone()]).await?;
             results.pop().unwrap_or_else(not_confirmed)
@@ -97,14 +98,26 @@ impl EventBus {
         Ok(put.await?)
     }
 
-    /// One PutEvents call: an error for the call as a whole, or a result for each entry in its place.
-    pub async fn call(
-        &self,
-        entries: Vec<PutEventsRequestEntry>,
-    ) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
+    /// One PutEvents call, without a trace header: an error for the call as a whole, or a result for each entry in its place.
+    pub async fn put_all(&self, entries: &[&Entry<'_>]) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
+        self.call(entries.iter().map(|entry| self.request_entry(entry, None)).collect()).await
+    }
+
+    async fn call(&self, entries: Vec<PutEventsRequestEntry>) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
         let count = entries.len();
         let output = self.client.put_events().set_entries(Some(entries)).send().await?;
         Ok(results(&output, count))
+    }
+
+    /// `Time` and `Resources` are left unset, and so is a trace header that EventBridge would refuse.
+    fn request_entry(&self, entry: &Entry<'_>, trace_header: Option<&str>) -> PutEventsRequestEntry {
+        PutEventsRequestEntry::builder()
+            .source(SOURCE)
+            .detail_type(entry.detail_type())
+            .detail(entry.detail)
+            .event_bus_name(&self.name)
+            .set_trace_header(trace_header.filter(|header| is_trace_header(header)).map(str::to_owned))
+            .build()
     }
 
     fn missing_since(&self) -> Option<Instant> {
@@ -123,7 +136,11 @@ impl From<CallError> for NotDelivered {
     }
 }
 
-/// What became of each entry. One counts as delivered only if EventBridge says so.
+fn is_trace_header(header: &str) -> bool {
+    !header.is_empty() && header.chars().count() <= MAX_TRACE_HEADER_CHARS
+}
+
+/// The result of each entry. It counts as delivered only if EventBridge says so.
 fn results(output: &PutEventsOutput, count: usize) -> Vec<Result<Delivered, CallError>> {
     let is_failure_unnamed =
         output.failed_entry_count() > 0 && output.entries().iter().all(|entry| entry.error_code().is_none());
@@ -144,7 +161,7 @@ fn results(output: &PutEventsOutput, count: usize) -> Vec<Result<Delivered, Call
 /// The result of an entry that EventBridge says nothing about.
 pub(crate) fn not_confirmed() -> Result<Delivered, CallError> {
     let message = "EventBridge did not confirm the entry.";
-    Err(CallError::new(CallErrorKind::Passing, "NotConfirmed", message).of_entry())
+    Err(CallError::new(CallErrorKind::Transient, "NotConfirmed", message).of_entry())
 }
 
 #[cfg(test)]
@@ -171,6 +188,34 @@ mod tests {
         results(output, count).into_iter().map(text).collect()
     }
 
+    fn request_entry(trace_header: Option<&str>) -> PutEventsRequestEntry {
+        let config = aws_sdk_eventbridge::Config::builder().behavior_version_latest().build();
+        let bus = EventBus::new(Client::from_conf(config), "orders".to_owned());
+        let detail = r#"{ "cache":"caf\u00e9", "topic":"t","publish_timestamp":1}"#;
+        let verified = crate::signature::tests::verified(detail.as_bytes());
+        let entry = bus.request_entry(&Entry::parse(&verified).unwrap(), trace_header);
+        assert_eq!(entry.detail(), Some(detail));
+        entry
+    }
+
+    #[test]
+    fn an_entry_is_the_body_byte_for_byte_for_the_configured_bus() {
+        let entry = request_entry(Some("Root=1-2-3"));
+        assert_eq!(entry.source(), Some("Momento"));
+        assert_eq!(entry.detail_type(), Some("café#t"));
+        assert_eq!(entry.event_bus_name(), Some("orders"));
+        assert_eq!(entry.trace_header(), Some("Root=1-2-3"));
+        assert_eq!((entry.time(), entry.resources().len()), (None, 0));
+    }
+
+    #[test]
+    fn a_trace_header_that_event_bridge_would_refuse_is_left_out() {
+        for header in ["", &"x".repeat(501)] {
+            assert_eq!(request_entry(Some(header)).trace_header(), None);
+        }
+        assert!(request_entry(Some(&"x".repeat(500))).trace_header().is_some());
+    }
+
     #[test]
     fn each_entry_has_the_result_in_its_place() {
         let mixed = output(1, vec![confirmed("a"), failed("ThrottlingException"), confirmed("c")]);
@@ -186,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_code_of_a_failed_entry_decides_whether_it_is_worth_another_attempt() {
+    fn the_code_of_a_failed_entry_decides_whether_it_is_retryable() {
         for (code, worth) in [
             ("InternalFailure", true),
             ("InternalException", true),
@@ -196,7 +241,7 @@ mod tests {
             ("MalformedDetail", false),
             ("NotAuthorizedForSourceException", false),
         ] {
-            assert_eq!(CallError::from_code(code, "").is_worth_another_attempt(), worth, "{code}");
+            assert_eq!(CallError::from_code(code, "").is_retryable(), worth, "{code}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Request → answer: nothing panics, and only what is signed is verified. The first byte chooses what the rest is.
+//! Request → response: nothing panics, and only what is signed is verified. The first byte chooses what the rest is.
 
 #![no_main]
 
@@ -7,17 +7,18 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use momento_eventbridge::aged::check_age;
-use momento_eventbridge::answered::Outcome;
-use momento_eventbridge::mapped::Mapped;
+use momento_eventbridge::entry::Entry;
+use momento_eventbridge::outcome::Outcome;
 use momento_eventbridge::request::{FunctionUrlEvent, MAX_BODY_BYTES};
+use momento_eventbridge::response::Response;
+use momento_eventbridge::signature::Verified;
 use momento_eventbridge::signing_secret::SigningSecrets;
-use momento_eventbridge::verified::Verified;
+use momento_eventbridge::timestamp;
 use momento_eventbridge_fuzz::{SECRETS, follow, secrets, signature};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-/// When the vectors' webhook was published, so that some bodies pass the check of their age.
+/// Shortly after the vectors' webhook was published, so that some bodies are within the window.
 const NOW: i64 = 1_726_292_279_900;
 
 fuzz_target!(|data: &[u8]| {
@@ -58,7 +59,7 @@ fn whole_event(bytes: &[u8]) {
         let right = SECRETS.map(|secret| signature(secret, verified.body()));
         assert!(right.iter().any(|right| right.eq_ignore_ascii_case(given)), "verified with {given}");
     }
-    follow(verified);
+    follow(&verified);
 }
 
 /// Whatever a secret holds, nothing of it shows.
@@ -78,13 +79,13 @@ fn signed_body(body: &[u8]) {
     for is_base64 in [true, false].into_iter().filter(|is_base64| *is_base64 || plain) {
         let verified = verify(&event(body, is_base64, &signature)).expect("a signed body");
         assert_eq!(verified.body(), body);
-        if let Ok(mapped) = Mapped::from_verified(verified) {
-            let outcome = check_age(mapped.publish_timestamp, NOW, Duration::from_secs(60));
+        if let Ok(entry) = Entry::parse(&verified) {
+            let outcome = timestamp::check(entry.publish_timestamp, NOW, Duration::from_secs(60));
             let outcome = outcome.err().unwrap_or(Outcome::Delivered);
-            let is_of_now = (NOW - 60_000..=NOW + 60_000).contains(&mapped.publish_timestamp);
-            assert_eq!(outcome.answer().status, if is_of_now { 200 } else { 403 });
+            let is_within = (NOW - 60_000..=NOW + 60_000).contains(&entry.publish_timestamp);
+            assert_eq!(Response::from(outcome).status, if is_within { 200 } else { 403 });
         }
-        follow(verify(&event(body, is_base64, &signature)).expect("a signed body"));
+        follow(&verified);
     }
 }
 

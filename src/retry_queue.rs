@@ -1,4 +1,4 @@
-//! From verified to kept: the retry queue, from which `redrive` puts the event on the bus.
+//! The retry queue, from which `redrive` puts an event on the bus that the bus did not take.
 
 use std::sync::OnceLock;
 
@@ -6,9 +6,9 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_types::SdkConfig;
 
-use crate::attempt::{CallError, attempts};
 use crate::budget::Deadline;
 use crate::queue_message::QueueMessage;
+use crate::retry::{CallError, attempts};
 
 /// The message attribute that repeats the reason.
 const REASON_ATTRIBUTE: &str = "reason";
@@ -28,8 +28,8 @@ impl RetryQueue {
         Self { client: OnceLock::new(), config, url }
     }
 
-    /// Sends a message, with further attempts where they are worth it.
-    pub async fn keep(&self, message: &QueueMessage, deadline: Deadline) -> Result<(), CallError> {
+    /// Sends a message, and retries transient errors.
+    pub async fn send(&self, message: &QueueMessage, deadline: Deadline) -> Result<(), CallError> {
         let reason = MessageAttributeValue::builder().data_type("String").string_value(message.reason().name()).build();
         let reason = reason.map_err(|error| CallError::from_code("NotSent", &error.to_string()))?;
         let client = self.client.get_or_init(|| Client::new(&self.config));

@@ -1,4 +1,4 @@
-//! One call to AWS: what its failure means, and when another attempt is worth it.
+//! One call to AWS: what its failure means, and whether it is retried.
 
 use std::error::Error;
 use std::fmt;
@@ -14,8 +14,8 @@ use crate::budget::{BACKOFF, Deadline};
 /// The longest text of an error that is kept, in characters, so that a queue message stays small.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Codes of a passing fault that AWS answers with a status below 500, or inside a 200.
-const PASSING_CODES: [&str; 8] = [
+/// Codes of a transient error that AWS answers with a status below 500, or inside a 200.
+const TRANSIENT_CODES: [&str; 8] = [
     "InternalException",
     "InternalFailure",
     "RequestThrottled",
@@ -39,17 +39,17 @@ pub struct CallError {
     pub is_of_entry: bool,
 }
 
-/// The kinds of failure that are told apart.
+/// The kinds of failure that are distinguished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallErrorKind {
     /// No answer in time.
     TimedOut,
     /// No connection, or one that broke, or an answer that cannot be read.
     NoAnswer,
-    /// The service answered with an error that may pass.
-    Passing,
+    /// The service answered with an error that may not occur again.
+    Transient,
     /// The service answered with an error that another attempt would meet again.
-    Lasting,
+    Permanent,
 }
 
 impl CallError {
@@ -75,23 +75,23 @@ impl CallError {
 
     /// The error that a service gave with this code.
     pub fn from_code(code: &str, message: &str) -> Self {
-        let kind = if PASSING_CODES.contains(&code) { CallErrorKind::Passing } else { CallErrorKind::Lasting };
+        let kind = if TRANSIENT_CODES.contains(&code) { CallErrorKind::Transient } else { CallErrorKind::Permanent };
         Self::new(kind, code, message)
     }
 
     /// The same error, for which there is no time to try again.
-    pub fn lasting(self) -> Self {
-        Self { kind: CallErrorKind::Lasting, ..self }
+    pub fn permanent(self) -> Self {
+        Self { kind: CallErrorKind::Permanent, ..self }
     }
 
     /// Whether another attempt may succeed.
-    pub fn is_worth_another_attempt(&self) -> bool {
-        self.kind != CallErrorKind::Lasting
+    pub fn is_retryable(&self) -> bool {
+        self.kind != CallErrorKind::Permanent
     }
 
     /// Whether the service itself said no, so that the call did arrive.
     pub fn is_answer(&self) -> bool {
-        matches!(self.kind, CallErrorKind::Passing | CallErrorKind::Lasting)
+        matches!(self.kind, CallErrorKind::Transient | CallErrorKind::Permanent)
     }
 }
 
@@ -119,11 +119,11 @@ where
                 let message = service.err().message().unwrap_or("The service gave no message.");
                 let mut error = Self::from_code(&code, message);
                 if status >= 500 || status == 429 {
-                    error.kind = CallErrorKind::Passing;
+                    error.kind = CallErrorKind::Transient;
                 }
                 error
             }
-            _ => Self::new(CallErrorKind::Lasting, "NotSent", &root_cause(&error)),
+            _ => Self::new(CallErrorKind::Permanent, "NotSent", &root_cause(&error)),
         }
     }
 }
@@ -154,7 +154,7 @@ where
             Ok(Err(error)) => error,
             Err(_) => return Err(CallError::timed_out()),
         };
-        let Some(wait) = waits.next().filter(|_| error.is_worth_another_attempt()) else { return Err(error) };
+        let Some(wait) = waits.next().filter(|_| error.is_retryable()) else { return Err(error) };
         if timeout_at(deadline.instant(), sleep(*wait)).await.is_err() {
             return Err(error);
         }
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_passing_error_is_tried_three_times() {
+    async fn a_transient_error_is_tried_three_times() {
         let error = CallError::from_code("ThrottlingException", "Slow down.");
         let second = Duration::from_secs(1);
         assert_eq!(count(2, error.clone(), second).await, (Ok(3), 3));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_lasting_error_is_tried_once() {
+    async fn a_permanent_error_is_tried_once() {
         let error = CallError::from_code("AccessDeniedException", "No.");
         assert_eq!(count(1, error.clone(), Duration::from_secs(1)).await, (Err(error), 1));
     }

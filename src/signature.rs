@@ -1,22 +1,37 @@
-//! From signed to verified: HMAC-SHA3-256 over the raw body bytes.
+//! From signed to verified: HMAC-SHA3-256 over the raw body bytes, keyed with the bytes of the webhook's signing secret.
 //!
-//! The rule is Momento's: the signature is keyed with the bytes of the webhook's signing secret.
+//! The rule is Momento's, and so is the header: 64 lower-case hex digits.
+
+use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha3::Sha3_256;
 
-use crate::request::Signed;
 use crate::signing_secret::SigningSecret;
 
-/// A body that Momento signed. Nothing else can be mapped, delivered or kept.
+/// The length of a signature, in bytes.
+pub const SIGNATURE_BYTES: usize = 32;
+
+/// A body with a well-formed signature, which may still be forged. Only [`Signed::verify`] makes it something that can
+/// be forwarded.
+#[derive(Debug)]
+pub struct Signed {
+    /// The raw body.
+    pub body: Vec<u8>,
+    /// The signature that came with it.
+    pub signature: [u8; SIGNATURE_BYTES],
+}
+
+/// A body that Momento signed. Nothing else can become an entry or be kept as an event. Only this file and a message of
+/// the retry queue make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     body: Vec<u8>,
 }
 
 impl Signed {
-    /// Whether one of the secrets signed this body. Each is tried, and compared in constant time, so that
-    /// the time tells neither which one matched nor how close a forgery came.
+    /// Whether one of the secrets signed this body. Each is tried, and compared in constant time, so that the time tells
+    /// neither which one matched nor how close a forgery came.
     pub fn is_signed_by<'a>(&self, secrets: impl IntoIterator<Item = &'a SigningSecret>) -> bool {
         secrets.into_iter().fold(false, |matched, secret| matched | self.matches(secret))
     }
@@ -27,10 +42,7 @@ impl Signed {
     }
 
     fn matches(&self, secret: &SigningSecret) -> bool {
-        // HMAC takes a key of any length, so the error cannot occur.
-        let Ok(mut mac) = Hmac::<Sha3_256>::new_from_slice(secret.bytes()) else { return false };
-        mac.update(&self.body);
-        mac.verify_slice(&self.signature).is_ok()
+        mac(secret.bytes(), &self.body).is_some_and(|mac| mac.verify_slice(&self.signature).is_ok())
     }
 }
 
@@ -44,14 +56,27 @@ impl Verified {
     pub fn body(&self) -> &[u8] {
         &self.body
     }
+}
 
-    pub(crate) fn into_body(self) -> Vec<u8> {
-        self.body
+/// The signature that Momento sends with this body: 64 lower-case hex digits.
+pub fn sign(secret: &[u8], body: &[u8]) -> String {
+    let mut digits = String::with_capacity(SIGNATURE_BYTES * 2);
+    for byte in mac(secret, body).into_iter().flat_map(|mac| mac.finalize().into_bytes()) {
+        // Writing to a string cannot fail.
+        let _ = write!(digits, "{byte:02x}");
     }
+    digits
+}
+
+/// HMAC takes a key of any length, so there always is one.
+fn mac(secret: &[u8], body: &[u8]) -> Option<Hmac<Sha3_256>> {
+    let mut mac = Hmac::<Sha3_256>::new_from_slice(secret).ok()?;
+    mac.update(body);
+    Some(mac)
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::signing_secret::SigningSecrets;
     use zeroize::Zeroizing;
@@ -74,6 +99,11 @@ mod tests {
         Signed { body: body.to_vec(), signature: digits }
     }
 
+    /// A body that was signed and verified.
+    pub(crate) fn verified(body: &[u8]) -> Verified {
+        signed(body, &sign(b"whsec", body)).verify(secrets("whsec").iter()).expect("a signed body")
+    }
+
     fn secrets(text: &str) -> SigningSecrets {
         SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap()
     }
@@ -81,6 +111,13 @@ mod tests {
     impl Vector {
         fn body(&self) -> Vec<u8> {
             aws_smithy_types::base64::decode(&self.body).unwrap()
+        }
+    }
+
+    #[test]
+    fn every_signature_vector_is_what_sign_makes() {
+        for vector in vectors() {
+            assert_eq!(sign(vector.secret.as_bytes(), &vector.body()), vector.signature, "{}", vector.note);
         }
     }
 

@@ -8,11 +8,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::Level;
 
-use crate::aged::unix_milliseconds;
-use crate::answered::Outcome;
+use crate::clock::unix_milliseconds;
+use crate::entry::Entry;
 use crate::log;
-use crate::mapped::Mapped;
 use crate::metrics::Metrics;
+use crate::outcome::Outcome;
 use crate::queue_message::QueueMessage;
 
 /// The log record of one request. What is not known of it is left out.
@@ -59,11 +59,11 @@ impl RequestRecord {
     }
 
     /// Notes what the event is about.
-    pub fn note_event(&mut self, mapped: &Mapped) {
-        self.cache = Some(mapped.cache.clone());
-        self.topic = Some(mapped.topic.clone());
-        self.topic_sequence_number = mapped.topic_sequence_number;
-        self.detail_type_cut = mapped.is_detail_type_cut();
+    pub fn note_event(&mut self, entry: &Entry<'_>) {
+        self.cache = Some(entry.cache.clone().into_owned());
+        self.topic = Some(entry.topic.clone().into_owned());
+        self.topic_sequence_number = entry.topic_sequence_number;
+        self.detail_type_cut = entry.is_detail_type_cut();
     }
 
     /// Notes that the bus has the event, and how long that took; `publish_timestamp` in Unix milliseconds.

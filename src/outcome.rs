@@ -1,0 +1,105 @@
+//! The outcome of a request: one variant each, whose name is the log's field `outcome` and the metric.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// EventBridge confirmed the entry.
+    Delivered,
+    /// Authentic and in the retry queue, for this reason.
+    Queued(Reason),
+    /// Not signed by an accepted secret.
+    Forged(Forgery),
+    /// Authentic, but sent too long ago.
+    Stale,
+    /// Authentic, but sent too far in the future.
+    Future,
+    /// Another method than `POST`.
+    MethodNotAllowed,
+    /// A body that is too large to come from Momento.
+    PayloadTooLarge,
+    /// Neither the bus nor the retry queue took the event; the log has it, for this reason.
+    BothFailed(Reason),
+    /// No signing secret can be read, so nothing can be verified.
+    SecretUnavailable,
+}
+
+/// Why an event is in the retry queue and not on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Reason {
+    /// The PutEvents call failed.
+    PutFailed,
+    /// The call succeeded, and EventBridge refused the entry.
+    EntryFailed,
+    /// No answer in time.
+    TimedOut,
+    /// The event bus does not exist.
+    BusNotFound,
+    /// The body cannot become an entry.
+    Unmappable,
+}
+
+/// Why a request counts as forged. The response is the same for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgery {
+    /// There is no signature.
+    SignatureMissing,
+    /// The signature is not 64 hex digits, or there is more than one.
+    SignatureMalformed,
+    /// No accepted secret made this signature.
+    SignatureMismatch,
+    /// The body is said to be base64 and is not.
+    BodyNotBase64,
+}
+
+impl Outcome {
+    /// The name in the log and the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "Delivered",
+            Self::Queued(_) => "Queued",
+            Self::Forged(_) => "Forged",
+            Self::Stale => "Stale",
+            Self::Future => "Future",
+            Self::MethodNotAllowed => "MethodNotAllowed",
+            Self::PayloadTooLarge => "PayloadTooLarge",
+            Self::BothFailed(_) => "BothFailed",
+            Self::SecretUnavailable => "SecretUnavailable",
+        }
+    }
+
+    /// The finer reason, for the log alone.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Queued(reason) | Self::BothFailed(reason) => Some(reason.name()),
+            Self::Forged(forgery) => Some(forgery.name()),
+            _ => None,
+        }
+    }
+}
+
+impl Reason {
+    /// The name in the queue message, its attribute and the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PutFailed => "PutFailed",
+            Self::EntryFailed => "EntryFailed",
+            Self::TimedOut => "TimedOut",
+            Self::BusNotFound => "BusNotFound",
+            Self::Unmappable => "Unmappable",
+        }
+    }
+}
+
+impl Forgery {
+    /// The name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SignatureMissing => "SignatureMissing",
+            Self::SignatureMalformed => "SignatureMalformed",
+            Self::SignatureMismatch => "SignatureMismatch",
+            Self::BodyNotBase64 => "BodyNotBase64",
+        }
+    }
+}
