@@ -536,7 +536,7 @@ def documented(heading: str) -> dict[str, list[str]]:
 
 
 def test_the_documentation_names_each_parameter_with_its_default_and_each_output():
-    rows = documented("What the form asks")
+    rows = documented("Parameters and outputs")
     assert rows.keys() == PARAMETERS.keys() | TEMPLATE["Outputs"].keys()
     for name, parameter in PARAMETERS.items():
         assert rows[name][2].strip("`") == str(parameter["Default"]), name

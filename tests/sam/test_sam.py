@@ -82,7 +82,7 @@ def aws() -> Iterator[LocalAws]:
 @pytest.mark.timeout(3600)
 def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: LocalAws, tmp_path: Path):
     user = User(aws, tmp_path)
-    native, x86 = commands("With three commands")
+    native, x86 = commands("Deploy with AWS SAM")
     validate, build, deploy = native[:1] + x86 if IS_X86 else native
 
     assert "is a valid SAM Template" in user.types(validate)
@@ -105,7 +105,7 @@ def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: 
         assert post_signed(url, SECRET, captured_body()).status == 200
         assert len(bus.wait(1)) == 1
 
-        [as_momento_does] = [block for block in commands("The first event") if "curl" in block[-1]]
+        [as_momento_does] = [block for block in commands("Send a test event") if "curl" in block[-1]]
         assert user.types("\n".join(as_momento_does), URL=url, SECRET=SECRET).strip() == '{"message":"Success"}'
         [event] = bus.wait(1)
         assert event["detail"]["text"] == "hello"
