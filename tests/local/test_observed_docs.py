@@ -99,7 +99,7 @@ def by_topic(query: str, log: list[Row]) -> None:
     rows = run(query, without_redrive(log))
     expected = {"paid": SENT[traffic.DELIVERED], traffic.LONG_TOPIC: SENT[traffic.CUT]}
     assert {row["topic"]: row["events"] for row in rows} == expected
-    assert all(0 < row["half"] <= row["slow"] for row in rows)
+    assert all(0 < row["p50"] <= row["p99"] for row in rows)
 
 
 def event_way(query: str, log: list[Row]) -> None:
@@ -160,18 +160,18 @@ def gaps(query: str, log: list[Row]) -> None:
 
 
 TRIED = {
-    "What became of the requests": what_became,
-    "Refusals by reason, over time": refusals,
-    "The slowest deliveries": slowest,
-    "How fast each topic is": by_topic,
-    "One event's way": event_way,
-    "One request's way": request_way,
-    "Why events were queued": why_queued,
-    "What redrive cannot put on the bus": stuck,
+    "Requests by outcome": what_became,
+    "Refused requests by reason": refusals,
+    "Slowest deliveries": slowest,
+    "Latency by topic": by_topic,
+    "Path of one event": event_way,
+    "Path of one request": request_way,
+    "Queued events by reason": why_queued,
+    "Failed redrive attempts": stuck,
     "Events that are only in the log": only_in_log,
     "Cold starts": cold_starts,
-    "Topics whose detail-type is cut": cut,
-    "Gaps in the numbers": gaps,
+    "Topics with a truncated detail-type": cut,
+    "Gaps in sequence numbers": gaps,
 }
 
 
@@ -192,11 +192,11 @@ def test_no_query_is_left_untried():
 def test_the_table_of_fields_lists_exactly_those_that_occur(real: EveryKind):
     occurring = {name for request in real.requests for name in request.record}
     occurring |= {name for record in real.redrive.records for name in record}
-    assert set(first_column(section("### What is in it"))) == occurring
+    assert set(first_column(section("### Fields"))) == occurring
 
 
 def test_the_outcomes_in_that_table_are_exactly_those_that_occur(real: EveryKind):
-    [row] = [line for line in section("### What is in it").splitlines() if line.startswith("| `outcome`")]
+    [row] = [line for line in section("### Fields").splitlines() if line.startswith("| `outcome`")]
     occurring = {request.record["outcome"] for request in real.requests}
     occurring |= {record["outcome"] for record in real.redrive.records}
     assert set(re.findall(r"`(\w+)`", row)) - {"outcome"} == occurring
