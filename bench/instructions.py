@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Counts the instructions of a start-up, a first and a warm invocation of `webhook` under callgrind.
+"""Counts the instructions of start-up, first invocation, and warm invocation of `webhook` under callgrind.
 
-`check` compares them with bench/instructions.json and fails where one has grown by more than a tenth; `write` writes
-that file anew. A busy machine does not change these counts, but another compiler does: then `check` says so and passes.
+`check` compares the counts with bench/instructions.json and fails if one is more than 10% higher; `write` replaces that
+file. Load on the machine does not change the counts, but another compiler does: then `check` says so and passes.
 """
 
 import argparse
@@ -20,13 +20,13 @@ BENCH = ROOT / "bench"
 RECORDED = BENCH / "instructions.json"
 BODY_BYTES = 200
 WARM_INVOCATIONS = 50
-# Two starts differ by a little (random keys, the order in which sockets become ready); the least is the steadiest.
+# Starts differ slightly (random keys, the order in which sockets become ready); the minimum varies least.
 REPEATS = 3
 ALLOWED_GROWTH = 1.10
 
 
 def compiler() -> str:
-    """The compiler and the platform it compiles for: counts of another one cannot be compared."""
+    """The compiler and its target platform: counts of different ones cannot be compared."""
     output = subprocess.run(["rustc", "--version", "--verbose"], check=True, capture_output=True, text=True).stdout
     release, *details = output.splitlines()
     host = next(line for line in details if line.startswith("host: "))
@@ -34,7 +34,7 @@ def compiler() -> str:
 
 
 def count(name: str, binary: Path, invocations: int, body_bytes: int) -> int:
-    """All instructions of one process that gets this many webhooks."""
+    """All instructions of one process that receives this many webhooks."""
     with tempfile.TemporaryDirectory() as directory:
         profile = Path(directory) / "callgrind.out"
         subprocess.run(
@@ -67,11 +67,11 @@ def compare(recorded: dict[str, int], measured: dict[str, int]) -> int:
         grown += too_many
         print(
             f"{figure:8} {now:>12,} instructions, recorded {before:>12,}: {now / before - 1:+.1%}"
-            f"{', more than a tenth above' if too_many else ''}"
+            f"{', more than 10% higher' if too_many else ''}"
         )
     if grown:
         print(
-            "Make it cheaper again, or, where it is worth that, run `make instructions-write` and commit "
+            "Reduce the instructions. If the increase is justified, run `make instructions-write` and commit "
             f"{RECORDED.relative_to(ROOT)} with the reason.",
             file=sys.stderr,
         )
@@ -84,19 +84,22 @@ def main() -> int:
     arguments = parser.parse_args()
 
     if shutil.which("valgrind") is None:
-        print("Install valgrind to count instructions (`apt-get install valgrind`).", file=sys.stderr)
+        print(
+            "valgrind is missing; it counts the instructions. Install it with: apt-get install valgrind",
+            file=sys.stderr,
+        )
         return 1
     this_compiler = compiler()
     recorded = json.loads(RECORDED.read_text()) if RECORDED.exists() else None
     if arguments.command == "check" and recorded is not None and recorded["compiler"] != this_compiler:
-        print(f"Not compared: the recorded counts are those of {recorded['compiler']}, and this is {this_compiler}.")
+        print(f"Not compared: the counts were recorded with {recorded['compiler']}, and this is {this_compiler}.")
         return 0
     measured = measure("webhook", ROOT / "target/release/webhook")
     if arguments.command == "write":
         RECORDED.write_text(json.dumps({"compiler": this_compiler, "instructions": measured}, indent=2) + "\n")
         return 0
     if recorded is None:
-        print(f"{RECORDED} is not there: run `make instructions-write`.", file=sys.stderr)
+        print(f"{RECORDED} does not exist. Run `make instructions-write`.", file=sys.stderr)
         return 1
     return compare(recorded["instructions"], measured)
 

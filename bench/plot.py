@@ -1,4 +1,4 @@
-"""Draws the plot of docs/performance.md, as SVG written by hand: three panels of bars."""
+"""Draws the plot of docs/performance.md as SVG: three panels of bars."""
 
 from dataclasses import dataclass
 from html import escape
@@ -15,7 +15,7 @@ BODY_NAMES = {200: "200 B", 4096: "4 KB", 163840: "160 KB"}
 
 @dataclass
 class Bar:
-    """A figure as a ratio to the plain handler, and the most that it may be."""
+    """A figure as a ratio to the plain handler, and its target."""
 
     name: str
     ratio: float
@@ -47,7 +47,7 @@ class Canvas:
         self.y += 12
 
     def row(self, label: str, parts: list[tuple[float, str]], value: str, *, bold: bool = False) -> None:
-        """A bar made of parts: each a share of the panel's width, and its colour."""
+        """A bar made of parts; each part is a share of the panel's width, and a color."""
         self.text(LABELS - 10, self.y + 16, label, anchor="end", bold=bold)
         x = float(LABELS)
         for share, colour in parts:
@@ -74,7 +74,7 @@ def draw(bars: list[Bar], cold: dict[str, tuple[float, float]], by_body: dict[st
 
 
 def draw_ratios(canvas: Canvas, bars: list[Bar]) -> None:
-    canvas.heading("webhook as a share of the plain handler (the full width); the dark line is the most it may be")
+    canvas.heading("webhook relative to the plain handler (full width); the dark line is the target")
     for bar in bars:
         canvas.rectangle(LABELS, canvas.y + 3, BARS, ROW - 8, "#f1e7dd")
         colour = COLOURS["webhook"] if bar.ratio <= bar.target else MISSED
@@ -100,7 +100,7 @@ def draw_cold_starts(canvas: Canvas, cold: dict[str, tuple[float, float]]) -> No
 
 
 def draw_bodies(canvas: Canvas, by_body: dict[str, dict[int, float]]) -> None:
-    canvas.heading("CPU of a warm invocation by size of the body, no network delay, ms")
+    canvas.heading("CPU time of a warm invocation by body size, no network delay, ms")
     longest = max(max(times.values()) for times in by_body.values())
     for body, name in BODY_NAMES.items():
         canvas.y += GAP

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns what the harness measured into the tables and the plot of docs/performance.md, and prints the main table."""
+"""Writes the tables and the plot of docs/performance.md from the measurements, and prints the main table."""
 
 import argparse
 import io
@@ -31,7 +31,7 @@ Run = dict[str, float]
 
 @dataclass
 class Figure:
-    """One figure of all handlers: for each a list of values, one a run."""
+    """One figure of all handlers: one value per run of each."""
 
     name: str
     unit: str
@@ -94,10 +94,10 @@ class Measured:
             typical("first invocation", lambda run: run["first"], 0.20),
             counts("first invocation, instructions", "first"),
             typical("cold total, no network delay", cold, 0.13),
-            typical("cold total, 4.5 ms a round trip", cold, 0.30, round_trip=IN_A_REGION),
+            typical("cold total, 4.5 ms per round trip", cold, 0.30, round_trip=IN_A_REGION),
             typical("warm p50", lambda run: statistics.median(run["warm"]), 0.70),
             typical("warm p99", p99),
-            typical("CPU a warm invocation", lambda run: run["warmCpu"], 0.50),
+            typical("CPU per warm invocation", lambda run: run["warmCpu"], 0.50),
             counts("warm invocation, instructions", "warm"),
             typical("peak memory", lambda run: run["peakKibibytes"] / 1024, 0.47, unit="MiB"),
         ]
@@ -112,7 +112,7 @@ def p99(run: dict) -> float:
 
 
 def zipped(binary: Path) -> int:
-    """The size of a zip to deploy, made alike for every handler."""
+    """The size of a deployment zip, compressed in the same way for every handler."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         file.write(binary, "bootstrap")
@@ -133,7 +133,7 @@ def cell(figure: Figure, handler: str) -> str:
 
 def main_table(figures: list[Figure]) -> str:
     lines = [
-        "| figure | webhook | plain handler | no-op handler | ratio to plain | at most | |",
+        "| figure | webhook | plain handler | no-op handler | ratio to plain | target | |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for figure in figures:
@@ -158,7 +158,7 @@ def full_table(measured: Measured) -> str:
         ("peak MiB", lambda run: run["peakKibibytes"] / 1024),
     ]
     lines = [
-        "| a round trip | body | handler | " + " | ".join(name for name, _ in columns) + " |",
+        "| round trip | body | handler | " + " | ".join(name for name, _ in columns) + " |",
         "| --- | --- | --- |" + " ---: |" * len(columns),
     ]
     for round_trip in (NO_DELAY, IN_A_REGION):
@@ -174,7 +174,7 @@ def full_table(measured: Measured) -> str:
 
 
 def linear_table(by_body: dict[int, int]) -> str:
-    lines = ["| body | instructions of a warm invocation | for each byte more |", "| ---: | ---: | ---: |"]
+    lines = ["| body | instructions per warm invocation | per additional byte |", "| ---: | ---: | ---: |"]
     before: tuple[int, int] | None = None
     for body, count in by_body.items():
         more = f"{(count - before[1]) / (body - before[0]):.1f}" if before else ""
@@ -201,18 +201,18 @@ def section(measured: Measured, figures: list[Figure], by_body: dict[int, int]) 
     rounds = len(figures[2].values["webhook"])
     return f"""{BEGIN}
 Measured on {datetime.now(UTC):%Y-%m-%d} ({machine()}).
-Medians of {rounds} runs of each handler, and in brackets where the middle half of them lies.
-Bodies of {TYPICAL_BODY} B; no network delay where none is named.
+Medians of {rounds} runs of each handler; in parentheses, the interquartile range.
+Bodies of {TYPICAL_BODY} B; no network delay unless stated.
 
 {main_table(figures)}
 
-![The figures beside their targets, cold starts, and cost by size of the body]({PICTURE.name})
+![Figures and their targets, cold starts, and CPU time by body size]({PICTURE.name})
 
-At each delay and body size (times in milliseconds, in brackets the ratio to the plain handler):
+By network delay and body size (times in milliseconds; in parentheses, the ratio to the plain handler):
 
 {full_table(measured)}
 
-Cost by size of the body (callgrind):
+Instructions by body size (callgrind):
 
 {linear_table(by_body)}
 {END}"""
@@ -231,7 +231,7 @@ def picture(measured: Measured, figures: list[Figure]) -> str:
     for round_trip in (NO_DELAY, IN_A_REGION):
         for handler in HANDLERS:
             times = (median(key, round_trip, TYPICAL_BODY, handler) for key in ("startUp", "first"))
-            cold_starts[f"{handler}, {round_trip:g} ms a round trip"] = tuple(times)
+            cold_starts[f"{handler}, {round_trip:g} ms per round trip"] = tuple(times)
     by_body = {
         handler: {body: median("warmCpu", NO_DELAY, body, handler) for body in BODY_NAMES} for handler in HANDLERS
     }
@@ -240,12 +240,12 @@ def picture(measured: Measured, figures: list[Figure]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("measurements", type=Path, help="what `harness measure` printed")
+    parser.add_argument("measurements", type=Path, help="the output of `harness measure`")
     parser.add_argument("handlers", nargs="+", help="NAME=PATH of each binary")
     arguments = parser.parse_args()
     binaries = {name: Path(path) for name, path in (handler.split("=", 1) for handler in arguments.handlers)}
 
-    print("Counting instructions under callgrind…", flush=True)
+    print("Counting instructions under callgrind ...", flush=True)
     counted = {
         name: instructions.measure(name, binary, repeats=3 if name == "webhook" else 1)
         for name, binary in binaries.items()

@@ -1,5 +1,5 @@
-/* Preloaded under a profiler that slows the process: makes its monotonic clock a thousand times slower, so that no time
-   limit of the process ends early what without a profiler would have been in time. */
+/* Preloaded under a profiler: slows the monotonic clock by a factor of 1,000, because the profiler slows the process and
+   its time limits would otherwise expire. */
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include <time.h>
