@@ -108,4 +108,4 @@ def test_an_architecture_that_lambda_lacks_is_refused_before_anything_is_built()
     environment = {**os.environ, "ARCHITECTURE": "riscv64"}
     run = subprocess.run([ROOT / "scripts" / "build"], capture_output=True, text=True, env=environment, timeout=60)
     assert run.returncode == 1
-    assert "ARCHITECTURE is riscv64; it can be arm64 or x86_64." in run.stderr
+    assert "ARCHITECTURE must be arm64 or x86_64, not riscv64." in run.stderr

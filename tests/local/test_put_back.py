@@ -76,7 +76,7 @@ def test_an_event_of_the_log_comes_to_the_bus_byte_for_byte(
         shown = put_back(aws, "--queue-url", queue, "--dry-run", str(log))
         assert shown.returncode == 0, shown.stderr
         assert f"PutFailed, {len(body)} bytes" in shown.stdout
-        assert "1 would be put back" in shown.stdout
+        assert "Events that would be put back: 1." in shown.stdout
 
         done = put_back(aws, "--queue-url", queue, str(log))
         assert done.returncode == 0, done.stderr
@@ -114,7 +114,7 @@ def test_a_record_that_is_cut_off_stops_it_and_nothing_is_sent(aws: LocalAws):
     queue = f"{aws.endpoint}/000000000000/none"
     whole = {"version": 1, "reason": "TimedOut", "error": "E: m", "receivedAt": 1, "requestId": "id", "body": "{}"}
     line = json.dumps({"level": "ERROR", "queueMessage": whole})
-    for damaged, why in [(line[:-9], "cut off"), (line.replace("receivedAt", "received"), "not one")]:
+    for damaged, why in [(line[:-9], "truncated"), (line.replace("receivedAt", "received"), "not have the fields")]:
         done = put_back(aws, "--queue-url", queue, "-", given=f"{line}\n{damaged}\n")
         assert done.returncode == 1
         assert why in done.stderr and "Nothing was sent." in done.stderr
