@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use momento_eventbridge::entry::Entry;
-use momento_eventbridge::request::FunctionUrlEvent;
+use momento_eventbridge::request::Request;
 use momento_eventbridge::signature::{Signed, Verified, sign};
 use momento_eventbridge::signing_secret::SigningSecrets;
 use zeroize::Zeroizing;
@@ -54,8 +54,8 @@ fn secrets() -> SigningSecrets {
 }
 
 fn signed(event: &str) -> Signed {
-    let event: FunctionUrlEvent = serde_json::from_str(event).expect("an event");
-    event.into_signed().expect("a signed request")
+    let event = serde_json::from_str(event).expect("JSON");
+    Request::parse(event).expect("a request").into_signed().expect("a signed request")
 }
 
 fn verified(event: &str) -> Verified {

@@ -1,28 +1,30 @@
-//! The AWS clients: made by hand from the variables that Lambda sets, over one HTTP client.
+//! The AWS clients, over one HTTP client.
 //!
-//! `aws-config` and its chain of providers are left out: on Lambda the credentials are always in the environment, and
-//! the chain costs start-up time and a fifth of the binary. Retries are ours ([`crate::retry`]).
+//! Region and credentials come from the environment, where Lambda puts them. `aws-config`'s `ConfigLoader` would link its
+//! whole chain of providers, which is never asked here: a quarter more of the binary, an eighth more memory (figures:
+//! docs/performance.md). Retries are ours ([`crate::retry`]).
 
 use std::time::Duration;
 
-use aws_sdk_eventbridge::config::retry::RetryConfig;
-use aws_sdk_eventbridge::config::timeout::TimeoutConfig;
-use aws_sdk_eventbridge::config::{
-    BehaviorVersion, Credentials, Region, SharedCredentialsProvider, StalledStreamProtectionConfig,
-};
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::region::ProvideRegion;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_eventbridge::config::{SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_types::SdkConfig;
 
 use crate::budget;
 use crate::config::{ConfigError, Lookup, url};
 
 /// The certificates of Amazon Trust Services, which sign every AWS endpoint
-/// (<https://www.amazontrust.com/repository/>). To parse the some 145 roots of the system costs more than all else at start.
+/// (<https://www.amazontrust.com/repository/>). Parsing the system's ~145 root certificates dominates start-up.
 const AMAZON_TRUST_ROOTS: &[u8] = include_bytes!("amazon-trust-roots.pem");
 
-/// Everything that the clients share.
+/// What the clients share.
 #[derive(Debug)]
 pub struct Aws {
     shared: SdkConfig,
@@ -33,38 +35,32 @@ pub struct Aws {
 
 impl Aws {
     /// Reads `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
-    /// `AWS_ENDPOINT_URL` and its forms for each service, `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`
-    /// and `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the built-in roots.
-    pub fn from_environment(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
-        let required = |variable| lookup(variable)?.ok_or(ConfigError::Missing(variable));
+    /// `AWS_ENDPOINT_URL` and its forms for each service, unless `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true,
+    /// `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, and `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the
+    /// built-in roots.
+    pub async fn from_environment(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let is_true = |variable| Ok(lookup(variable)?.map(|value| value.eq_ignore_ascii_case("true")));
-        let region = match lookup("AWS_REGION")? {
-            Some(region) => region,
-            None => lookup("AWS_DEFAULT_REGION")?.ok_or(ConfigError::Missing("AWS_REGION"))?,
-        };
-        let credentials = Credentials::new(
-            required("AWS_ACCESS_KEY_ID")?,
-            required("AWS_SECRET_ACCESS_KEY")?,
-            lookup("AWS_SESSION_TOKEN")?,
-            None,
-            "Environment",
-        );
+        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            lookup(variable)?.ok_or(ConfigError::Missing(variable))?;
+        }
+        let ignores_urls = is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.unwrap_or(false);
+        let endpoint_url = |variable| if ignores_urls { Ok(None) } else { url(variable, lookup) };
         let has_own_roots = lookup("SSL_CERT_FILE")?.is_some() || lookup("SSL_CERT_DIR")?.is_some();
         let mut shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(region))
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .region(region(lookup).await?)
+            .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(http_client(has_own_roots));
-        shared.set_endpoint_url(url("AWS_ENDPOINT_URL", lookup)?);
+        shared.set_endpoint_url(endpoint_url("AWS_ENDPOINT_URL")?);
         shared.set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT")?);
         shared.set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT")?);
         Ok(Self {
             shared: shared.build(),
-            event_bridge_url: url("AWS_ENDPOINT_URL_EVENTBRIDGE", lookup)?,
-            sqs_url: url("AWS_ENDPOINT_URL_SQS", lookup)?,
-            secrets_manager_url: url("AWS_ENDPOINT_URL_SECRETS_MANAGER", lookup)?,
+            event_bridge_url: endpoint_url("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
+            sqs_url: endpoint_url("AWS_ENDPOINT_URL_SQS")?,
+            secrets_manager_url: endpoint_url("AWS_ENDPOINT_URL_SECRETS_MANAGER")?,
         })
     }
 
@@ -95,8 +91,17 @@ impl Aws {
     }
 }
 
+/// An empty `AWS_REGION` counts as unset here; `aws-config` would take it for a region.
+async fn region(lookup: Lookup<'_>) -> Result<Region, ConfigError> {
+    let provided = EnvironmentVariableRegionProvider::new().region().await.filter(|region| !region.as_ref().is_empty());
+    match provided {
+        Some(region) => Ok(region),
+        None => lookup("AWS_DEFAULT_REGION")?.map(Region::new).ok_or(ConfigError::Missing("AWS_REGION")),
+    }
+}
+
 /// One client, and so one set of roots and one connection pool, for all services.
-fn http_client(has_own_roots: bool) -> aws_sdk_eventbridge::config::SharedHttpClient {
+fn http_client(has_own_roots: bool) -> SharedHttpClient {
     let roots = if has_own_roots {
         TrustStore::empty().with_native_roots(true)
     } else {

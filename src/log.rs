@@ -1,7 +1,8 @@
 //! The log: one JSON object a line on stdout, with the names of Lambda's own JSON log format.
 //!
-//! A formatter of one screen in place of tracing-subscriber's, which would make a fifth of the binary. `TRACE` is compiled
-//! out, since libraries print raw events there.
+//! The events of `tracing` are written by tracing-subscriber. A request's own record is not one of them, since `tracing`
+//! cannot embed the queue message as JSON: it is one line of [`line`], written together with the metrics. `TRACE` is
+//! compiled out, since libraries print raw events there.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -11,12 +12,13 @@ use std::time::SystemTime;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde::Serialize;
-use serde_json::{Map, Value};
-use tracing::field::{Field, Visit};
+use tracing::Level;
 use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::clock::unix_milliseconds;
 use crate::config::{ConfigError, Lookup};
@@ -41,16 +43,23 @@ pub fn start(lookup: Lookup<'_>) -> Result<(), ConfigError> {
         is_json: lookup("AWS_LAMBDA_LOG_FORMAT")?.is_some_and(|format| format.eq_ignore_ascii_case("JSON")),
         levels: chosen.unwrap_or_else(|| Targets::new().with_default(level)),
     };
+    let levels = settings.levels.clone();
+    let layer = if settings.is_json {
+        let json = tracing_subscriber::fmt::layer().with_timer(Clock).json().flatten_event(true);
+        json.with_current_span(false).with_span_list(false).boxed()
+    } else {
+        tracing_subscriber::fmt::layer().with_timer(Clock).with_ansi(false).boxed()
+    };
     if SETTINGS.set(settings).is_ok() {
         // Only a second subscriber could be refused, and there is none.
-        let _ = tracing::subscriber::set_global_default(Lines);
+        let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer.with_filter(levels)));
     }
     Ok(())
 }
 
 /// Whether a record of this level is wanted.
 pub fn is_enabled(level: Level) -> bool {
-    is_target_enabled(OWN_TARGET, level)
+    SETTINGS.get().is_some_and(|settings| settings.levels.would_enable(OWN_TARGET, &level))
 }
 
 /// A record as a line: timestamp, level and message, then the fields.
@@ -81,7 +90,7 @@ fn timestamp(now: i64) -> String {
 
 /// Writes whole lines at once, so that no two records mix.
 pub fn write(lines: &str) {
-    // A log that nobody takes is no reason to refuse an event.
+    // A failed log write must not fail the request.
     let _ = io::stdout().lock().write_all(lines.as_bytes());
 }
 
@@ -96,78 +105,12 @@ fn level_named(name: &str) -> Option<LevelFilter> {
     })
 }
 
-fn is_target_enabled(target: &str, level: Level) -> bool {
-    SETTINGS.get().is_some_and(|settings| settings.levels.would_enable(target, &level))
-}
+/// The time of a record.
+struct Clock;
 
-/// Writes the events of `tracing`, the libraries' among them. Spans are not kept: every record of ours stands for itself.
-struct Lines;
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && is_target_enabled(metadata.target(), *metadata.level())
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        let target = event.metadata().target();
-        if !target.starts_with(OWN_TARGET) {
-            fields.map.insert("target".to_owned(), target.into());
-        }
-        write(&line(*event.metadata().level(), &fields.message, &fields.map));
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-#[derive(Default)]
-struct Fields {
-    message: String,
-    map: Map<String, Value>,
-}
-
-impl Fields {
-    fn add(&mut self, field: &Field, value: Value) {
-        match (field.name(), value) {
-            ("message", Value::String(message)) => self.message = message,
-            (name, value) => {
-                self.map.insert(name.to_owned(), value);
-            }
-        }
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, format!("{value:?}").into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, value.into());
+impl FormatTime for Clock {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        writer.write_str(&timestamp(unix_milliseconds(SystemTime::now())))
     }
 }
 

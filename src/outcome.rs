@@ -15,6 +15,8 @@ pub enum Outcome {
     Stale,
     /// Authentic, but sent too far in the future.
     Future,
+    /// Not a request in payload format 2.0, or text that is no Unicode.
+    BadRequest,
     /// Another method than `POST`.
     MethodNotAllowed,
     /// A body that is too large to come from Momento.
@@ -62,6 +64,7 @@ impl Outcome {
             Self::Forged(_) => "Forged",
             Self::Stale => "Stale",
             Self::Future => "Future",
+            Self::BadRequest => "BadRequest",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::BothFailed(_) => "BothFailed",

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_http::{Context, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, timeout_at};
 
@@ -70,7 +70,7 @@ impl Redrive {
 
     /// Puts a batch on the bus, and reports exactly the messages that failed. The bus is probed each time: an event put
     /// on a bus that has been deleted would be lost, and nobody waits here.
-    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<BatchReport, lambda_runtime::Error> {
+    pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<BatchReport, lambda_http::Error> {
         let began = Instant::now();
         let LambdaEvent { payload, context, .. } = event;
         let deadline = deadline(&context);

@@ -1,14 +1,15 @@
-//! From a Function URL's event to a signed body.
+//! From an invocation's event to a signed body: method, size and the signature's form are checked, in this order.
 //!
-//! The shape is payload format 2.0 of
-//! <https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>.
-//! Nothing of a body is parsed here.
-
-use std::fmt;
+//! The event is payload format 2.0, which a Function URL and an HTTP API share
+//! (<https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>), in the types that `lambda_http`
+//! re-exports. Its adapter and its `Request` are not used: they panic on what no URI can hold, and fail the invocation for
+//! an odd method or header, so anyone could raise the function's error alarm. Nothing of a body is parsed here.
 
 use aws_smithy_types::base64;
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
+use lambda_http::http::{HeaderMap, Method};
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::outcome::{Forgery, Outcome};
 use crate::signature::{SIGNATURE_BYTES, Signed};
@@ -21,125 +22,73 @@ pub const SIGNATURE_HEADER: &str = "momento-signature";
 /// Momento's messages end at 4 KB; this much always fits the retry queue and one log record.
 pub const MAX_BODY_BYTES: usize = 180_000;
 
-/// An invocation by a Function URL, reduced to what the handler reads.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FunctionUrlEvent {
-    #[serde(default)]
-    request_context: RequestContext,
-    #[serde(default)]
-    headers: SignatureHeader,
-    #[serde(default)]
-    body: Option<String>,
-    #[serde(default)]
-    is_base64_encoded: Option<bool>,
-}
+/// A request in payload format 2.0.
+#[derive(Debug)]
+pub struct Request(ApiGatewayV2httpRequest);
 
-#[derive(Debug, Default, Deserialize)]
-struct RequestContext {
-    #[serde(default)]
-    http: Http,
-}
+impl Request {
+    /// Reads the event. One that is no request in payload format 2.0, or holds text that is no Unicode, is refused: as
+    /// `MethodNotAllowed` where its method can be told and is not `POST`, as `BadRequest` otherwise.
+    pub fn parse(event: &RawValue) -> Result<Self, Outcome> {
+        serde_json::from_str(event.get()).map(Self).map_err(|_| match method_of(event).as_deref() {
+            None | Some("POST") => Outcome::BadRequest,
+            Some(_) => Outcome::MethodNotAllowed,
+        })
+    }
 
-#[derive(Debug, Default, Deserialize)]
-struct Http {
-    #[serde(default)]
-    method: String,
-}
-
-/// The one header that matters, picked out of all of them.
-#[derive(Debug, Default)]
-enum SignatureHeader {
-    #[default]
-    Absent,
-    Present(String),
-    Repeated,
-}
-
-impl FunctionUrlEvent {
     /// The size of the body in bytes, decoded; an upper bound where the base64 is faulty.
     pub fn body_bytes(&self) -> usize {
-        let body = self.body.as_deref().unwrap_or_default();
-        if self.is_base64() { base64_decoded_bytes(body) } else { body.len() }
+        let body = self.0.body.as_deref().unwrap_or_default();
+        if self.0.is_base64_encoded { base64_decoded_bytes(body) } else { body.len() }
     }
 
     /// Checks method, size and the signature's form, in this order, and decodes the body.
     pub fn into_signed(self) -> Result<Signed, Outcome> {
-        if self.request_context.http.method != "POST" {
+        if self.0.request_context.http.method != Method::POST {
             return Err(Outcome::MethodNotAllowed);
         }
         if self.body_bytes() > MAX_BODY_BYTES {
             return Err(Outcome::PayloadTooLarge);
         }
-        let is_base64 = self.is_base64();
-        let signature = self.headers.signature().map_err(Outcome::Forged)?;
-        let body = self.body.unwrap_or_default();
-        let body = if is_base64 {
+        let signature = signature(&self.0.headers).map_err(Outcome::Forged)?;
+        let body = self.0.body.unwrap_or_default();
+        let body = if self.0.is_base64_encoded {
             base64::decode(body).map_err(|_| Outcome::Forged(Forgery::BodyNotBase64))?
         } else {
             body.into_bytes()
         };
         Ok(Signed { body, signature })
     }
-
-    fn is_base64(&self) -> bool {
-        self.is_base64_encoded.unwrap_or(false)
-    }
 }
 
-impl SignatureHeader {
-    fn signature(&self) -> Result<[u8; SIGNATURE_BYTES], Forgery> {
-        match self {
-            Self::Absent => Err(Forgery::SignatureMissing),
-            Self::Repeated => Err(Forgery::SignatureMalformed),
-            Self::Present(digits) => {
-                let mut signature = [0; SIGNATURE_BYTES];
-                hex::decode_to_slice(digits, &mut signature).map_err(|_| Forgery::SignatureMalformed)?;
-                Ok(signature)
-            }
-        }
+/// The method of an event of which nothing else need be right.
+fn method_of(event: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Event {
+        request_context: RequestContext,
     }
+    #[derive(Deserialize)]
+    struct RequestContext {
+        http: Http,
+    }
+    #[derive(Deserialize)]
+    struct Http {
+        method: String,
+    }
+    serde_json::from_str::<Event>(event.get()).ok().map(|event| event.request_context.http.method)
 }
 
-/// The number of bytes that base64 stands for, without decoding it.
+fn signature(headers: &HeaderMap) -> Result<[u8; SIGNATURE_BYTES], Forgery> {
+    let digits = headers.get(SIGNATURE_HEADER).ok_or(Forgery::SignatureMissing)?;
+    let mut signature = [0; SIGNATURE_BYTES];
+    hex::decode_to_slice(digits, &mut signature).map_err(|_| Forgery::SignatureMalformed)?;
+    Ok(signature)
+}
+
+/// The number of bytes in base64 text, without decoding it.
 fn base64_decoded_bytes(encoded: &str) -> usize {
     encoded.trim_end_matches('=').len() * 3 / 4
-}
-
-impl<'de> Deserialize<'de> for SignatureHeader {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SignatureHeaderVisitor)
-    }
-}
-
-struct SignatureHeaderVisitor;
-
-impl<'de> Visitor<'de> for SignatureHeaderVisitor {
-    type Value = SignatureHeader;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object of headers")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut headers: A) -> Result<Self::Value, A::Error> {
-        let mut found = SignatureHeader::Absent;
-        while let Some(name) = headers.next_key::<String>()? {
-            if !name.eq_ignore_ascii_case(SIGNATURE_HEADER) {
-                headers.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            let value = headers.next_value()?;
-            found = match found {
-                SignatureHeader::Absent => SignatureHeader::Present(value),
-                _ => SignatureHeader::Repeated,
-            };
-        }
-        Ok(found)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(SignatureHeader::Absent)
-    }
 }
 
 #[cfg(test)]
@@ -149,7 +98,7 @@ mod tests {
     const SIGNATURE: &str = "f83d7ddd214ef5238571299f2a6d4136f79aa637f55001a30ed374ec566e87a6";
 
     fn signed(event: serde_json::Value) -> Result<Signed, Outcome> {
-        serde_json::from_value::<FunctionUrlEvent>(event).expect("a Function URL's event is read").into_signed()
+        Request::parse(&serde_json::value::to_raw_value(&event).unwrap())?.into_signed()
     }
 
     fn event(headers: serde_json::Value, body: &str, is_base64: bool) -> serde_json::Value {
@@ -186,8 +135,45 @@ mod tests {
 
     #[test]
     fn a_signature_sent_twice_is_malformed_even_if_both_are_the_same() {
-        let twice = serde_json::json!({ "momento-signature": SIGNATURE, "Momento-Signature": SIGNATURE });
+        // Lambda joins the values of one header with a comma.
+        let twice = serde_json::json!({ SIGNATURE_HEADER: format!("{SIGNATURE},{SIGNATURE}") });
         assert_eq!(signed(event(twice, "x", false)).unwrap_err(), Outcome::Forged(Forgery::SignatureMalformed));
+    }
+
+    fn refused(event: &str) -> Outcome {
+        Request::parse(&RawValue::from_string(event.to_owned()).unwrap()).expect_err(event)
+    }
+
+    #[test]
+    fn an_event_that_is_no_request_or_holds_no_unicode_is_a_bad_request() {
+        for event in [
+            "null",
+            "[]",
+            "{}",
+            r#""text""#,
+            r#"{"Records":[]}"#,
+            r#"{"requestContext":{"http":{}}}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}},"body":1}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}},"body":"\ud800"}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}},"headers":{"x":"a\u0000"}}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}},"headers":{"x":"\udc00"}}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}},"headers":{"a b":"c"}}"#,
+            r#"{"requestContext":{"http":{"method":"\ud800"}}}"#,
+            r#"{"httpMethod":"POST","body":"payload format 1.0"}"#,
+        ] {
+            assert_eq!(refused(event), Outcome::BadRequest, "{event}");
+        }
+    }
+
+    #[test]
+    fn another_method_is_told_even_where_nothing_else_is_right() {
+        for event in [
+            r#"{"requestContext":{"http":{"method":"GET"}},"body":1}"#,
+            r#"{"requestContext":{"http":{"method":"PUT"}},"headers":{"x":"\ud800"}}"#,
+            r#"{"requestContext":{"http":{"method":"P O S T"}}}"#,
+        ] {
+            assert_eq!(refused(event), Outcome::MethodNotAllowed, "{event}");
+        }
     }
 
     #[test]

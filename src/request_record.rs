@@ -37,7 +37,8 @@ pub struct RequestRecord {
     topic_sequence_number: Option<i64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     detail_type_cut: bool,
-    body_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) body_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) event_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,9 +54,9 @@ pub struct RequestRecord {
 }
 
 impl RequestRecord {
-    /// The record of a request with a body of this size.
-    pub fn new(request_id: &str, body_bytes: usize, cold_start: bool) -> Self {
-        Self { request_id: request_id.to_owned(), body_bytes, cold_start, ..Self::default() }
+    /// The record of a request.
+    pub fn new(request_id: &str, cold_start: bool) -> Self {
+        Self { request_id: request_id.to_owned(), cold_start, ..Self::default() }
     }
 
     /// Notes what the event is about.
@@ -125,6 +126,9 @@ fn sentence(outcome: Outcome) -> (Level, &'static str) {
         Outcome::Stale => (Level::WARN, "The webhook is refused: it was sent too long ago, or this is a replay."),
         Outcome::Future => {
             (Level::WARN, "The webhook is refused: it was sent in the future; one of the clocks is wrong.")
+        }
+        Outcome::BadRequest => {
+            (Level::WARN, "The request is refused: it is not in payload format 2.0, or holds text that is not Unicode.")
         }
         Outcome::MethodNotAllowed => (Level::WARN, "The request is refused: a webhook is a POST."),
         Outcome::PayloadTooLarge => (Level::WARN, "The request is refused: no webhook of Momento's is that large."),

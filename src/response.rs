@@ -1,7 +1,8 @@
-//! The response to the caller, in payload format 2.0 of a Function URL.
+//! The response to the caller, in payload format 2.0.
 
-use serde::Serialize;
-use serde::ser::{SerializeStruct, Serializer};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::http::HeaderValue;
+use lambda_http::http::header::{ALLOW, CONTENT_TYPE};
 
 use crate::outcome::Outcome;
 
@@ -21,6 +22,7 @@ impl From<Outcome> for Response {
             Outcome::Delivered => (200, "Success"),
             Outcome::Queued(_) => (202, "Queued"),
             Outcome::Forged(_) | Outcome::Stale | Outcome::Future => (403, "Unauthorized"),
+            Outcome::BadRequest => (400, "Bad Request"),
             Outcome::MethodNotAllowed => (405, "Method Not Allowed"),
             Outcome::PayloadTooLarge => (413, "Payload Too Large"),
             Outcome::BothFailed(_) | Outcome::SecretUnavailable => (500, "Internal Server Error"),
@@ -29,24 +31,16 @@ impl From<Outcome> for Response {
     }
 }
 
-impl Serialize for Response {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct Headers {
-            #[serde(rename = "content-type")]
-            content_type: &'static str,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            allow: Option<&'static str>,
+impl From<Response> for ApiGatewayV2httpResponse {
+    fn from(response: Response) -> Self {
+        let mut event = Self::default();
+        event.status_code = response.status.into();
+        event.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if response.status == 405 {
+            event.headers.insert(ALLOW, HeaderValue::from_static("POST"));
         }
-        let allow = (self.status == 405).then_some("POST");
-        let mut response = serializer.serialize_struct("Response", 5)?;
-        response.serialize_field("statusCode", &self.status)?;
-        response.serialize_field("headers", &Headers { content_type: "application/json", allow })?;
-        response.serialize_field("body", &format!(r#"{{"message":"{}"}}"#, self.message))?;
-        response.serialize_field("isBase64Encoded", &false)?;
-        // Lambda does not need it; cargo lambda watch answers 500 without it.
-        response.serialize_field("cookies", &[""; 0])?;
-        response.end()
+        event.body = Some(format!(r#"{{"message":"{}"}}"#, response.message).into());
+        event
     }
 }
 
@@ -71,6 +65,7 @@ mod tests {
         for (outcome, status) in [
             (Outcome::Delivered, 200),
             (Outcome::Queued(Reason::TimedOut), 202),
+            (Outcome::BadRequest, 400),
             (Outcome::MethodNotAllowed, 405),
             (Outcome::PayloadTooLarge, 413),
             (Outcome::BothFailed(Reason::PutFailed), 500),
@@ -82,7 +77,8 @@ mod tests {
 
     #[test]
     fn a_refused_method_names_the_one_that_is_allowed() {
-        let json = |outcome| serde_json::to_value(Response::from(outcome)).unwrap();
+        let event = |outcome| ApiGatewayV2httpResponse::from(Response::from(outcome));
+        let json = |outcome| serde_json::to_value(event(outcome)).unwrap();
         assert_eq!(json(Outcome::MethodNotAllowed)["headers"]["allow"], "POST");
         assert_eq!(json(Outcome::MethodNotAllowed)["body"], r#"{"message":"Method Not Allowed"}"#);
         assert!(json(Outcome::Delivered)["headers"].get("allow").is_none());

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use aws_types::SdkConfig;
 
 use crate::budget::Deadline;
 use crate::queue_message::QueueMessage;

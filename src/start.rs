@@ -15,7 +15,7 @@ const RUNTIME_VARIABLES: [&str; 4] = [
 ];
 
 /// Starts the log and runs the function until it fails; then prints one line that says why.
-pub async fn run(function: impl Future<Output = Result<(), lambda_runtime::Error>>) -> ExitCode {
+pub async fn run(function: impl Future<Output = Result<(), lambda_http::Error>>) -> ExitCode {
     let result = match prepare() {
         Ok(()) => function.await,
         Err(error) => Err(error.into()),

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use lambda_runtime::{Context, LambdaEvent};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::{Context, LambdaEvent};
+use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::aws::Aws;
@@ -16,7 +18,7 @@ use crate::entry::Entry;
 use crate::event_bus::{EventBus, NotDelivered};
 use crate::outcome::{Forgery, Outcome, Reason};
 use crate::queue_message::QueueMessage;
-use crate::request::FunctionUrlEvent;
+use crate::request::Request;
 use crate::request_record::RequestRecord;
 use crate::response::Response;
 use crate::retry::CallError;
@@ -81,25 +83,28 @@ impl Webhook {
         webhook
     }
 
-    /// Responds to one invocation, and records its outcome.
-    pub async fn handle(&self, event: LambdaEvent<FunctionUrlEvent>) -> Result<Response, Infallible> {
+    /// Responds to one invocation, and records its outcome. The event comes as it is, so that one that is no request is
+    /// answered too, and is no error of the function.
+    pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<ApiGatewayV2httpResponse, Infallible> {
         let (began, now) = (Instant::now(), SystemTime::now());
         let LambdaEvent { payload, context, .. } = event;
         let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
         let received = Received { at: unix_milliseconds(now), deadline: self.deadline(is_cold), context: &context };
-        let mut record = RequestRecord::new(&context.request_id, payload.body_bytes(), is_cold);
-        let outcome = self.outcome(payload, &received, &mut record).await.unwrap_or_else(|refused| refused);
+        let mut record = RequestRecord::new(&context.request_id, is_cold);
+        let outcome = self.outcome(&payload, &received, &mut record).await.unwrap_or_else(|refused| refused);
         record.write(outcome, began.elapsed(), &context.env_config.function_name);
-        Ok(Response::from(outcome))
+        Ok(Response::from(outcome).into())
     }
 
     async fn outcome(
         &self,
-        event: FunctionUrlEvent,
+        event: &RawValue,
         received: &Received<'_>,
         record: &mut RequestRecord,
     ) -> Result<Outcome, Outcome> {
-        let signed = event.into_signed()?;
+        let request = Request::parse(event)?;
+        record.body_bytes = Some(request.body_bytes());
+        let signed = request.into_signed()?;
         let verified = self.verify(signed, received).await?;
         let entry = match Entry::parse(&verified) {
             Ok(entry) => entry,

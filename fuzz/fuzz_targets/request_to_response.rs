@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
 use momento_eventbridge::entry::Entry;
 use momento_eventbridge::outcome::Outcome;
-use momento_eventbridge::request::{FunctionUrlEvent, MAX_BODY_BYTES};
+use momento_eventbridge::request::{MAX_BODY_BYTES, Request};
 use momento_eventbridge::response::Response;
 use momento_eventbridge::signature::Verified;
 use momento_eventbridge::signing_secret::SigningSecrets;
@@ -43,9 +43,9 @@ fn event(body: &[u8], is_base64: bool, signature: &str) -> Vec<u8> {
 }
 
 fn verify(event: &[u8]) -> Option<Verified> {
-    let event: FunctionUrlEvent = serde_json::from_slice(event).ok()?;
-    let _ = event.body_bytes();
-    event.into_signed().ok()?.verify(secrets().iter()).ok()
+    let request = Request::parse(serde_json::from_slice(event).ok()?).ok()?;
+    let _ = request.body_bytes();
+    request.into_signed().ok()?.verify(secrets().iter()).ok()
 }
 
 /// The event itself is made of these bytes: what is verified of it has a right signature in its one such header.

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use lambda_runtime::{Runtime, service_fn};
+use lambda_http::lambda_runtime::Runtime;
+use lambda_http::service_fn;
 use momento_eventbridge::aws::Aws;
 use momento_eventbridge::config::{WebhookConfig, environment};
 use momento_eventbridge::start;
@@ -14,7 +15,7 @@ async fn main() -> ExitCode {
     let process_start = Instant::now();
     start::run(async {
         let config = WebhookConfig::read(&environment)?;
-        let webhook = Webhook::start(config, &Aws::from_environment(&environment)?, process_start).await;
+        let webhook = Webhook::start(config, &Aws::from_environment(&environment).await?, process_start).await;
         Runtime::new(service_fn(|event| webhook.handle(event))).run().await
     })
     .await

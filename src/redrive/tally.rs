@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lambda_runtime::Context;
+use lambda_http::Context;
 use serde::Serialize;
 use tracing::Level;
 
