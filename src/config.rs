@@ -9,7 +9,8 @@
 //! | `MAX_EVENT_AGE_SECONDS` | the window of the age check, 1–86400 | `60` |
 //! | `PREVIOUS_SECRET_SECONDS` | how long after a change the previous secret is still accepted; 0 = not at all | `86400` |
 //!
-//! An empty value counts as unset. `redrive` reads `EVENT_BUS_NAME` alone.
+//! An empty value counts as unset. `redrive` needs `EVENT_BUS_NAME` alone; with one of the two sources of the secret it can
+//! also judge what was kept unverified.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -33,11 +34,27 @@ const MAX_BUS_NAME_CHARS: usize = 1_600;
 pub struct WebhookConfig {
     /// Name or ARN of the event bus.
     pub event_bus_name: String,
-    /// Where the signing secrets come from.
-    pub secret: SecretSource,
+    /// What requests are judged by.
+    pub judge: Judge,
     /// The retry queue's URL.
     pub retry_queue_url: Option<String>,
-    /// How far `publish_timestamp` may lie from now.
+}
+
+/// What the `redrive` binary runs with.
+#[derive(Debug)]
+pub struct RedriveConfig {
+    /// Name or ARN of the event bus.
+    pub event_bus_name: String,
+    /// What a request that was kept unverified is judged by; without it, such messages stay in the queue.
+    pub judge: Option<Judge>,
+}
+
+/// What a request is judged by.
+#[derive(Debug)]
+pub struct Judge {
+    /// Where the signing secrets come from.
+    pub secret: SecretSource,
+    /// How far `publish_timestamp` may be from the time at which the request was received.
     pub max_event_age: Duration,
     /// How long the previous secret is accepted after a change.
     pub previous_secret: Duration,
@@ -78,11 +95,16 @@ impl WebhookConfig {
     pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
             event_bus_name: event_bus_name(lookup)?,
-            secret: secret_source(lookup)?,
+            judge: judge(lookup)?.ok_or(ConfigError::SecretSource)?,
             retry_queue_url: url("RETRY_QUEUE_URL", lookup)?,
-            max_event_age: seconds("MAX_EVENT_AGE_SECONDS", 60, MAX_EVENT_AGE_SECONDS, lookup)?,
-            previous_secret: seconds("PREVIOUS_SECRET_SECONDS", DAY_SECONDS, 0..=u64::MAX, lookup)?,
         })
+    }
+}
+
+impl RedriveConfig {
+    /// Reads and checks every variable of the `redrive` binary.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+        Ok(Self { event_bus_name: event_bus_name(lookup)?, judge: judge(lookup)? })
     }
 }
 
@@ -95,8 +117,7 @@ pub fn environment(name: &str) -> Result<Option<String>, ConfigError> {
     }
 }
 
-/// Reads `EVENT_BUS_NAME`, the one variable that both binaries need.
-pub fn event_bus_name(lookup: Lookup<'_>) -> Result<String, ConfigError> {
+fn event_bus_name(lookup: Lookup<'_>) -> Result<String, ConfigError> {
     let name = lookup("EVENT_BUS_NAME")?.unwrap_or_else(|| "default".to_owned());
     let is_bus = |name: &str| {
         name.len() <= MAX_BUS_NAME_CHARS
@@ -115,14 +136,19 @@ pub fn url(variable: &'static str, lookup: Lookup<'_>) -> Result<Option<String>,
     }
 }
 
-fn secret_source(lookup: Lookup<'_>) -> Result<SecretSource, ConfigError> {
-    match (lookup("SIGNING_SECRET_ID")?, lookup("SIGNING_SECRET")?) {
-        (Some(id), None) => Ok(SecretSource::SecretsManager(id)),
+/// `None` where there is no source of a secret.
+fn judge(lookup: Lookup<'_>) -> Result<Option<Judge>, ConfigError> {
+    let secret = match (lookup("SIGNING_SECRET_ID")?, lookup("SIGNING_SECRET")?) {
+        (Some(id), None) => SecretSource::SecretsManager(id),
         (None, Some(text)) => {
-            SigningSecrets::parse(Zeroizing::new(text)).map(SecretSource::Static).map_err(ConfigError::Secret)
+            SecretSource::Static(SigningSecrets::parse(Zeroizing::new(text)).map_err(ConfigError::Secret)?)
         }
-        _ => Err(ConfigError::SecretSource),
-    }
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => return Err(ConfigError::SecretSource),
+    };
+    let max_event_age = seconds("MAX_EVENT_AGE_SECONDS", 60, MAX_EVENT_AGE_SECONDS, lookup)?;
+    let previous_secret = seconds("PREVIOUS_SECRET_SECONDS", DAY_SECONDS, 0..=u64::MAX, lookup)?;
+    Ok(Some(Judge { secret, max_event_age, previous_secret }))
 }
 
 fn seconds(
@@ -152,19 +178,19 @@ impl fmt::Display for ConfigError {
             ),
             Self::Secret(invalid) => write!(formatter, "SIGNING_SECRET cannot be used: {invalid}."),
             Self::NotInRange(variable, range) if *range.end() == u64::MAX => {
-                write!(formatter, "{variable} has to be a whole number of seconds, {} or more.", range.start())
+                write!(formatter, "{variable} must be a whole number of seconds, {} or more.", range.start())
             }
             Self::NotInRange(variable, range) => write!(
                 formatter,
-                "{variable} has to be a whole number of seconds from {} to {}.",
+                "{variable} must be a whole number of seconds from {} to {}.",
                 range.start(),
                 range.end()
             ),
-            Self::NotABus => formatter.write_str("EVENT_BUS_NAME has to be the name or the ARN of an event bus."),
+            Self::NotABus => formatter.write_str("EVENT_BUS_NAME must be the name or the ARN of an event bus."),
             Self::NotAUrl(variable) => {
-                write!(formatter, "{variable} has to be a URL that begins with https:// or http://.")
+                write!(formatter, "{variable} must be a URL that begins with https:// or http://.")
             }
-            Self::NotUnicode(variable) => write!(formatter, "{variable} has to be Unicode text."),
+            Self::NotUnicode(variable) => write!(formatter, "{variable} must be Unicode text."),
         }
     }
 }
@@ -190,8 +216,8 @@ mod tests {
         let config = read(&[SECRET, ("EVENT_BUS_NAME", ""), ("MAX_EVENT_AGE_SECONDS", "")]).unwrap();
         assert_eq!(config.event_bus_name, "default");
         assert_eq!(config.retry_queue_url, None);
-        assert_eq!(config.max_event_age, Duration::from_secs(60));
-        assert_eq!(config.previous_secret, Duration::from_secs(86_400));
+        assert_eq!(config.judge.max_event_age, Duration::from_secs(60));
+        assert_eq!(config.judge.previous_secret, Duration::from_secs(86_400));
     }
 
     #[test]
@@ -202,13 +228,13 @@ mod tests {
     }
 
     #[test]
-    fn a_invalid_value_is_refused_in_a_sentence_that_names_the_variable() {
+    fn an_invalid_value_is_refused_in_a_sentence_that_names_the_variable() {
         for (variable, values) in [
             ("MAX_EVENT_AGE_SECONDS", &["0", "86401", "-1", "+5", "1.5", "a minute", " 60"][..]),
             ("PREVIOUS_SECRET_SECONDS", &["-1", "1e3", "a day", "99999999999999999999"]),
             ("RETRY_QUEUE_URL", &["queue", "https://", "sqs://x", "http://a b"]),
             ("EVENT_BUS_NAME", &["a bus", "büs", "a\nb"]),
-            ("SIGNING_SECRET", &["[]", r#"[""]"#, "{}"]),
+            ("SIGNING_SECRET", &["[]", r#"[""]"#, "{}", "{x", "[1,"]),
         ] {
             for value in values {
                 let error = match variable {
@@ -231,10 +257,10 @@ mod tests {
                 ("PREVIOUS_SECRET_SECONDS", previous),
             ]);
             let config = config.unwrap();
-            assert!(matches!(config.secret, SecretSource::SecretsManager(id) if id == "momento"));
+            assert!(matches!(config.judge.secret, SecretSource::SecretsManager(id) if id == "momento"));
             assert_eq!(config.retry_queue_url.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/1/retry"));
-            assert_eq!(config.max_event_age.as_secs().to_string(), max_age);
-            assert_eq!(config.previous_secret.as_secs().to_string(), previous);
+            assert_eq!(config.judge.max_event_age.as_secs().to_string(), max_age);
+            assert_eq!(config.judge.previous_secret.as_secs().to_string(), previous);
         }
     }
 
@@ -244,8 +270,23 @@ mod tests {
             [("MAX_EVENT_AGE_SECONDS", " from 1 to 86400."), ("PREVIOUS_SECRET_SECONDS", ", 0 or more.")]
         {
             let sentence = read(&[SECRET, (variable, "-1")]).unwrap_err().to_string();
-            assert_eq!(sentence, format!("{variable} has to be a whole number of seconds{range}"));
+            assert_eq!(sentence, format!("{variable} must be a whole number of seconds{range}"));
         }
+    }
+
+    #[test]
+    fn redrive_needs_no_secret_and_takes_one_where_there_is_one() {
+        let read = |variables: &[(&str, &str)]| {
+            let lookup = |name: &str| {
+                Ok(variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()))
+            };
+            RedriveConfig::read(&lookup)
+        };
+        assert!(read(&[]).unwrap().judge.is_none());
+        let judge = read(&[("SIGNING_SECRET_ID", "momento"), ("MAX_EVENT_AGE_SECONDS", "5")]).unwrap().judge.unwrap();
+        assert_eq!(judge.max_event_age, Duration::from_secs(5));
+        assert_eq!(read(&[SECRET, ("SIGNING_SECRET_ID", "momento")]).unwrap_err(), ConfigError::SecretSource);
+        assert!(read(&[("SIGNING_SECRET", "[]")]).is_err());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use lambda_http::Context;
 use tokio::time::{Instant, timeout_at};
 
 use crate::budget::{self, Deadline};
@@ -65,13 +66,18 @@ impl EventBus {
         if missing {
             tracing::error!(
                 eventBus = self.name,
-                "The event bus does not exist, so events are kept in the retry queue; create it or correct EVENT_BUS_NAME."
+                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
+                 retry queue, unless the bus belongs to another account."
             );
         }
     }
 
-    /// Fails while the bus does not exist; probes it again, at most every 5 s.
-    pub async fn check(&self, deadline: Deadline) -> Result<(), NotDelivered> {
+    /// Fails while the bus does not exist; probes it again, at most every 5 s. A bus of another account than the
+    /// function's always counts as there: what AWS answers for it is not established.
+    pub async fn check(&self, function_arn: &str, deadline: Deadline) -> Result<(), NotDelivered> {
+        if self.is_of_another_account(function_arn) {
+            return Ok(());
+        }
         match self.missing_since() {
             None => return Ok(()),
             Some(probed) if probed.elapsed() >= PROBE_AGAIN_AFTER => self.probe(deadline).await,
@@ -85,12 +91,12 @@ impl EventBus {
     pub async fn put(
         &self,
         entry: &Entry<'_>,
-        trace_header: Option<&str>,
+        context: &Context,
         deadline: Deadline,
         attempts_made: &mut u32,
     ) -> Result<Delivered, NotDelivered> {
-        self.check(deadline).await?;
-        let entry = self.request_entry(entry, trace_header);
+        self.check(&context.invoked_function_arn, deadline).await?;
+        let entry = self.request_entry(entry, context.xray_trace_id.as_deref());
         let put = attempts(deadline, attempts_made, || async {
             let mut results = self.call(vec![entry.clone()]).await?;
             results.pop().unwrap_or_else(not_confirmed)
@@ -120,6 +126,13 @@ impl EventBus {
             .build()
     }
 
+    fn is_of_another_account(&self, function_arn: &str) -> bool {
+        match (account_of(&self.name), account_of(function_arn)) {
+            (Some(bus), Some(function)) => bus != function,
+            _ => false,
+        }
+    }
+
     fn missing_since(&self) -> Option<Instant> {
         *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
@@ -134,6 +147,11 @@ impl From<CallError> for NotDelivered {
         };
         Self { reason, error }
     }
+}
+
+/// The account of an ARN; `None` for a name.
+fn account_of(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
 }
 
 fn is_trace_header(header: &str) -> bool {
@@ -214,6 +232,14 @@ mod tests {
             assert_eq!(request_entry(Some(header)).trace_header(), None);
         }
         assert!(request_entry(Some(&"x".repeat(500))).trace_header().is_some());
+    }
+
+    #[test]
+    fn the_account_of_a_bus_is_told_by_its_arn_alone() {
+        assert_eq!(account_of("arn:aws:events:eu-west-1:123456789012:event-bus/orders"), Some("123456789012"));
+        assert_eq!(account_of("arn:aws:lambda:eu-west-1:123456789012:function:webhook"), Some("123456789012"));
+        assert_eq!(account_of("orders"), None);
+        assert_eq!(account_of(""), None);
     }
 
     #[test]

@@ -15,7 +15,8 @@
 //! Steps 1 to 3 and the queue message use neither network nor clock.
 //!
 //! Around it: [`config`] (environment variables), [`aws`] (clients), [`budget`] (all time limits), [`retry`] (errors and
-//! retries), [`signing_secret`] and [`secret_store`] (secrets and their rotation), [`clock`], [`log`], [`metrics`], [`start`].
+//! retries), [`signing_secret`], [`known_secrets`] and
+//! [`secret_store`] (secrets and their rotation), [`clock`], [`log`], [`metrics`], [`start`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -26,6 +27,7 @@ pub mod clock;
 pub mod config;
 pub mod entry;
 pub mod event_bus;
+pub mod known_secrets;
 pub mod log;
 pub mod metrics;
 pub mod outcome;

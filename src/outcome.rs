@@ -1,6 +1,6 @@
 //! The outcome of a request: one variant each, whose name is the log's field `outcome` and the metric.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The outcome of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,12 +23,15 @@ pub enum Outcome {
     PayloadTooLarge,
     /// Neither the bus nor the retry queue took the event; the log has it, for this reason.
     BothFailed(Reason),
-    /// No signing secret can be read, so nothing can be verified.
-    SecretUnavailable,
+    /// No signing secret can be read, so the request cannot be verified.
+    SecretUnavailable {
+        /// Whether it is in the retry queue, unverified.
+        is_kept: bool,
+    },
 }
 
 /// Why an event is in the retry queue and not on the bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Reason {
     /// The PutEvents call failed.
     PutFailed,
@@ -40,6 +43,8 @@ pub enum Reason {
     BusNotFound,
     /// The body cannot become an entry.
     Unmappable,
+    /// No signing secret could be read, so the request is not verified.
+    SecretUnavailable,
 }
 
 /// Why a request counts as forged. The response is the same for all.
@@ -68,7 +73,7 @@ impl Outcome {
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::BothFailed(_) => "BothFailed",
-            Self::SecretUnavailable => "SecretUnavailable",
+            Self::SecretUnavailable { .. } => "SecretUnavailable",
         }
     }
 
@@ -91,6 +96,7 @@ impl Reason {
             Self::TimedOut => "TimedOut",
             Self::BusNotFound => "BusNotFound",
             Self::Unmappable => "Unmappable",
+            Self::SecretUnavailable => "SecretUnavailable",
         }
     }
 }

@@ -1,34 +1,61 @@
 //! The queue message that an event is kept as.
 //!
-//! One line of pure ASCII JSON, since SQS refuses some Unicode that JSON allows; lossless for any bytes.
+//! One line of pure ASCII JSON, since SQS refuses some Unicode that JSON allows; lossless for any bytes. Version 1 holds a
+//! verified body; version 2 holds a request that could not be verified, with its signature. A reader goes by the version
+//! alone: a key or a reason that it does not know is no obstacle.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::io;
 
 use aws_smithy_types::base64;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::ser::Formatter;
+use serde_json::value::RawValue;
 
 use crate::outcome::Reason;
-use crate::signature::Verified;
+use crate::signature::{SIGNATURE_BYTES, Signed, Verified};
 
-/// The version of the message's shape.
-const VERSION: u32 = 1;
+/// The version of a message with a verified body.
+const VERIFIED: u32 = 1;
 
-/// The shape of a queue message.
-#[derive(Serialize, Deserialize)]
+/// The version of a message with a request that is not verified.
+const UNVERIFIED: u32 = 2;
+
+/// The shape of a message as it is written.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Shape<'a> {
+struct Written<'a> {
     version: u32,
     reason: Reason,
-    error: Cow<'a, str>,
+    error: &'a str,
     received_at: i64,
-    request_id: Cow<'a, str>,
+    request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     body_base64: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+}
+
+/// What is read of a message; what only a person reads may be of any type.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Read<'a> {
+    version: u32,
+    #[serde(default, deserialize_with = "text")]
+    reason: Option<String>,
+    #[serde(default)]
+    received_at: Option<i64>,
+    #[serde(default, deserialize_with = "text")]
+    request_id: Option<String>,
+    #[serde(borrow, default)]
+    body: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    body_base64: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    signature: Option<Cow<'a, str>>,
 }
 
 /// A message for the retry queue.
@@ -36,6 +63,26 @@ struct Shape<'a> {
 pub struct QueueMessage {
     reason: Reason,
     text: String,
+}
+
+/// A message out of the retry queue.
+#[derive(Debug)]
+pub struct ReceivedMessage {
+    /// The body, and whether it is verified.
+    pub body: ReceivedBody,
+    /// Why it was kept, in the words of the version that wrote it.
+    pub reason: Option<String>,
+    /// The request id of the webhook's invocation.
+    pub request_id: Option<String>,
+}
+
+/// The body of a message.
+#[derive(Debug)]
+pub enum ReceivedBody {
+    /// Of version 1.
+    Verified(Verified),
+    /// Of version 2, with the time at which the webhook received it, in Unix milliseconds.
+    Unverified(Signed, i64),
 }
 
 /// Why a message out of the queue cannot be read. Nothing of the message is quoted.
@@ -50,12 +97,24 @@ pub enum Unreadable {
 }
 
 impl QueueMessage {
-    /// The message for a body. `received_at` in milliseconds since the Unix epoch; `error` a code and a message.
+    /// The message for a verified body. `received_at` in Unix milliseconds; `error` a code and a message.
     pub fn new(verified: &Verified, reason: Reason, error: &str, received_at: i64, request_id: &str) -> Self {
         let (body, body_base64) = shorter_form(verified.body());
-        let (error, request_id) = (error.into(), request_id.into());
-        let shape = Shape { version: VERSION, reason, error, received_at, request_id, body, body_base64 };
-        Self { reason, text: to_ascii_json(&shape) }
+        let signature = None;
+        let version = VERIFIED;
+        Self::write(&Written { version, reason, error, received_at, request_id, body, body_base64, signature })
+    }
+
+    /// The message for a request that cannot be verified, because no signing secret can be read.
+    pub fn unverified(signed: &Signed, error: &str, received_at: i64, request_id: &str) -> Self {
+        let (body, body_base64) = shorter_form(&signed.body);
+        let signature = Some(hex::encode(signed.signature));
+        let (version, reason) = (UNVERIFIED, Reason::SecretUnavailable);
+        Self::write(&Written { version, reason, error, received_at, request_id, body, body_base64, signature })
+    }
+
+    fn write(written: &Written<'_>) -> Self {
+        Self { reason: written.reason, text: to_ascii_json(written) }
     }
 
     /// Why the event is kept.
@@ -69,32 +128,33 @@ impl QueueMessage {
     }
 }
 
-/// A message out of the retry queue: the body, and why and by which request it was kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceivedMessage {
-    /// The body as it was signed.
-    pub verified: Verified,
-    /// Why it was kept.
-    pub reason: Reason,
-    /// The request id of the webhook's invocation.
-    pub request_id: String,
-}
-
 impl ReceivedMessage {
     /// Reads a message out of the queue.
     pub fn parse(message: &str) -> Result<Self, Unreadable> {
-        let shape: Shape<'_> = serde_json::from_str(message).map_err(|_| Unreadable::NotAQueueMessage)?;
-        if shape.version != VERSION {
+        let read: Read<'_> = serde_json::from_str(message).map_err(|_| Unreadable::NotAQueueMessage)?;
+        if ![VERIFIED, UNVERIFIED].contains(&read.version) {
             return Err(Unreadable::UnknownVersion);
         }
-        let body = match (shape.body, shape.body_base64) {
+        let body = match (read.body, read.body_base64) {
             (Some(body), None) => body.into_owned().into_bytes(),
             (None, Some(encoded)) => base64::decode(encoded.as_ref()).map_err(|_| Unreadable::NoBody)?,
             _ => return Err(Unreadable::NoBody),
         };
-        let (verified, request_id) = (Verified::from_queue(body), shape.request_id.into_owned());
-        Ok(Self { verified, reason: shape.reason, request_id })
+        let body = if read.version == VERIFIED {
+            ReceivedBody::Verified(Verified::from_queue(body))
+        } else {
+            let (digits, received_at) = read.signature.zip(read.received_at).ok_or(Unreadable::NotAQueueMessage)?;
+            let mut signature = [0; SIGNATURE_BYTES];
+            hex::decode_to_slice(digits.as_bytes(), &mut signature).map_err(|_| Unreadable::NotAQueueMessage)?;
+            ReceivedBody::Unverified(Signed { body, signature }, received_at)
+        };
+        Ok(Self { body, reason: read.reason, request_id: read.request_id })
     }
+}
+
+/// A string; `None` for a value of any other type.
+fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(serde_json::from_str(<&RawValue>::deserialize(deserializer)?.get()).ok())
 }
 
 impl fmt::Display for Unreadable {
@@ -169,6 +229,13 @@ mod tests {
             .to_owned()
     }
 
+    fn body_of(message: &str) -> Vec<u8> {
+        match ReceivedMessage::parse(message).unwrap().body {
+            ReceivedBody::Verified(verified) => verified.body().to_vec(),
+            ReceivedBody::Unverified(..) => panic!("version 1 is verified"),
+        }
+    }
+
     fn is_one_ascii_line(text: &str) -> bool {
         text.bytes().all(|byte| (0x20..0x80).contains(&byte))
     }
@@ -192,7 +259,7 @@ mod tests {
         for body in ["x", "\u{1}", "\"", "é", "\u{ffff}", "\\"].map(|unit| unit.repeat(180_000 / unit.len())) {
             let text = message(body.as_bytes());
             assert!(text.len() < 245_000, "{}", text.len());
-            assert_eq!(ReceivedMessage::parse(&text).unwrap().verified.body(), body.as_bytes());
+            assert_eq!(body_of(&text), body.as_bytes());
         }
     }
 
@@ -205,12 +272,60 @@ mod tests {
             ("", Unreadable::NotAQueueMessage),
             ("[]", Unreadable::NotAQueueMessage),
             (&with(r#","body":1"#), Unreadable::NotAQueueMessage),
-            (&with(r#","body":"a""#).replace(":1,\"reason", ":2,\"reason"), Unreadable::UnknownVersion),
+            (&with(r#","body":"a""#).replace(":1,\"reason", ":3,\"reason"), Unreadable::UnknownVersion),
             (&with(""), Unreadable::NoBody),
             (&with(r#","body":"a","bodyBase64":"YQ==""#), Unreadable::NoBody),
             (&with(r#","bodyBase64":"*""#), Unreadable::NoBody),
         ] {
-            assert_eq!(ReceivedMessage::parse(text), Err(why), "{text}");
+            assert_eq!(ReceivedMessage::parse(text).unwrap_err(), why, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reason_or_key_that_is_not_known_is_no_obstacle() {
+        for members in [
+            r#""reason":"OfNextYear","error":"","receivedAt":1,"requestId":"""#,
+            r#""reason":7,"error":{"code":"X"},"receivedAt":1,"requestId":["a"],"shard":3"#,
+            r#""new":null"#,
+        ] {
+            let text = format!(r#"{{"version":1,{members},"body":"a"}}"#);
+            assert_eq!(body_of(&text), b"a", "{text}");
+        }
+        let text = r#"{"version":1,"reason":"OfNextYear","requestId":"id","body":"a"}"#;
+        let received = ReceivedMessage::parse(text).unwrap();
+        assert_eq!((received.reason.as_deref(), received.request_id.as_deref()), (Some("OfNextYear"), Some("id")));
+    }
+
+    #[test]
+    fn a_request_that_is_not_verified_has_its_signature_besides_and_comes_out_unverified() {
+        let signature = "f83d7ddd214ef5238571299f2a6d4136f79aa637f55001a30ed374ec566e87a6";
+        let mut signed = Signed { body: b"{}".to_vec(), signature: [0; SIGNATURE_BYTES] };
+        hex::decode_to_slice(signature, &mut signed.signature).unwrap();
+        let message = QueueMessage::unverified(&signed, "AccessDeniedException: No.", 1_726_292_279_850, "id");
+        assert_eq!(
+            message.text(),
+            format!(
+                r#"{{"version":2,"reason":"SecretUnavailable","error":"AccessDeniedException: No.","receivedAt":1726292279850,"requestId":"id","body":"{{}}","signature":"{signature}"}}"#
+            )
+        );
+        let ReceivedBody::Unverified(read, received_at) = ReceivedMessage::parse(message.text()).unwrap().body else {
+            panic!("version 2 is not verified");
+        };
+        assert_eq!((read.body, read.signature, received_at), (signed.body, signed.signature, 1_726_292_279_850));
+    }
+
+    #[test]
+    fn a_request_without_a_whole_signature_or_a_time_is_unreadable() {
+        let signature = "0".repeat(64);
+        for members in [
+            String::new(),
+            format!(r#","signature":"{signature}""#),
+            r#","receivedAt":1"#.to_owned(),
+            format!(r#","receivedAt":1,"signature":"{}""#, &signature[1..]),
+            format!(r#","receivedAt":"1","signature":"{signature}""#),
+        ] {
+            let text = format!(r#"{{"version":2,"body":"a"{members}}}"#);
+            assert_eq!(ReceivedMessage::parse(&text).unwrap_err(), Unreadable::NotAQueueMessage, "{text}");
         }
     }
 
@@ -219,16 +334,14 @@ mod tests {
         fn any_bytes_come_out_of_the_queue_as_they_went_in(body in any::<Vec<u8>>()) {
             let text = message(&body);
             prop_assert!(is_one_ascii_line(&text), "{text}");
-            let kept = ReceivedMessage::parse(&text).unwrap();
-            prop_assert_eq!(kept.verified.body(), &body);
+            prop_assert_eq!(body_of(&text), body);
         }
 
         #[test]
         fn any_text_comes_out_of_the_queue_as_it_went_in(body in any::<String>()) {
             let text = message(body.as_bytes());
             prop_assert!(is_one_ascii_line(&text), "{text}");
-            let kept = ReceivedMessage::parse(&text).unwrap();
-            prop_assert_eq!(kept.verified.body(), body.as_bytes());
+            prop_assert_eq!(body_of(&text), body.as_bytes());
         }
 
         #[test]
@@ -241,8 +354,8 @@ mod tests {
         #[test]
         fn the_entry_out_of_the_queue_is_the_one_that_the_handler_would_have_put(cache in any::<String>(), topic in any::<String>(), text in any::<String>()) {
             let body = serde_json::json!({ "cache": cache, "topic": topic, "publish_timestamp": 1, "text": text }).to_string();
-            let (direct, received) = (verified(body.as_bytes()), ReceivedMessage::parse(&message(body.as_bytes())).unwrap());
-            prop_assert_eq!(Entry::parse(&direct).unwrap(), Entry::parse(&received.verified).unwrap());
+            let (direct, received) = (verified(body.as_bytes()), Verified::from_queue(body_of(&message(body.as_bytes()))));
+            prop_assert_eq!(Entry::parse(&direct).unwrap(), Entry::parse(&received).unwrap());
         }
     }
 }

@@ -11,15 +11,19 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
+use crate::config::RedriveConfig;
 use crate::entry::Entry;
 use crate::event_bus::{Delivered, EventBus, not_confirmed};
-use crate::queue_message::ReceivedMessage;
+use crate::queue_message::{ReceivedBody, ReceivedMessage};
 use crate::retry::CallError;
+use crate::signature::Verified;
 
 mod batches;
+mod judge;
 mod tally;
 
 use batches::batches;
+use judge::{Judgement, SecretJudge};
 use tally::{MessageRecord, Tally};
 
 /// A batch of messages, as the event source mapping hands it over.
@@ -54,6 +58,7 @@ struct Failure {
 #[derive(Debug)]
 pub struct Redrive {
     bus: EventBus,
+    judge: Option<SecretJudge>,
 }
 
 /// A message that has become an entry.
@@ -63,34 +68,27 @@ struct Redriven<'a> {
 }
 
 impl Redrive {
-    /// Makes the client; nothing is asked yet.
-    pub fn new(aws: &Aws, event_bus_name: String) -> Self {
-        Self { bus: EventBus::new(aws.event_bridge(budget::REDRIVE_ATTEMPT), event_bus_name) }
+    /// Makes the clients; nothing is asked yet.
+    pub fn new(config: RedriveConfig, aws: &Aws) -> Self {
+        Self {
+            bus: EventBus::new(aws.event_bridge(budget::REDRIVE_ATTEMPT), config.event_bus_name),
+            judge: config.judge.map(|judge| SecretJudge::new(judge, aws)),
+        }
     }
 
-    /// Puts a batch on the bus, and reports exactly the messages that failed. The bus is probed each time: an event put
-    /// on a bus that has been deleted would be lost, and nobody waits here.
+    /// Puts a batch on the bus, and reports exactly the messages that stay in the queue. The bus is probed each time: an
+    /// event put on a bus that has been deleted would be lost, and nobody waits here.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<BatchReport, lambda_http::Error> {
         let began = Instant::now();
         let LambdaEvent { payload, context, .. } = event;
         let deadline = deadline(&context);
         let mut tally = Tally::default();
         self.bus.probe(deadline).await;
-        let mut received = Vec::new();
-        for message in payload.records {
-            let mut record = MessageRecord::new(&context.request_id, message.message_id);
-            match ReceivedMessage::parse(&message.body) {
-                Ok(message) => {
-                    record.note_message(&message);
-                    received.push((record, message));
-                }
-                Err(unreadable) => tally.fail(record, unreadable.to_string()),
-            }
-        }
+        let verified = self.verify(payload.records, &context, deadline, &mut tally).await;
         let mut redriven = Vec::new();
-        for (record, message) in &mut received {
-            let mut record = std::mem::take(record);
-            match Entry::parse(&message.verified) {
+        for (record, verified) in &verified {
+            let mut record = record.clone();
+            match Entry::parse(verified) {
                 Ok(entry) => {
                     record.note_event(&entry);
                     redriven.push(Redriven { record, entry });
@@ -98,7 +96,7 @@ impl Redrive {
                 Err(unmappable) => tally.fail(record, format!("{}: {unmappable}", unmappable.code())),
             }
         }
-        let missing = self.bus.check(deadline).await.err();
+        let missing = self.bus.check(&context.invoked_function_arn, deadline).await.err();
         for batch in batches(redriven) {
             match &missing {
                 None => self.put(batch, deadline, &mut tally).await,
@@ -106,6 +104,46 @@ impl Redrive {
             }
         }
         Ok(tally.report(&context, began.elapsed()))
+    }
+
+    /// The verified bodies of a batch: those of version 1, and those of version 2 that pass the same checks as a request.
+    async fn verify(
+        &self,
+        messages: Vec<SqsMessage>,
+        context: &Context,
+        deadline: Deadline,
+        tally: &mut Tally,
+    ) -> Vec<(MessageRecord, Verified)> {
+        let (mut verified, mut unverified) = (Vec::new(), Vec::new());
+        for message in messages {
+            let mut record = MessageRecord::new(&context.request_id, message.message_id);
+            match ReceivedMessage::parse(&message.body) {
+                Ok(message) => {
+                    record.note_message(&message);
+                    match message.body {
+                        ReceivedBody::Verified(body) => verified.push((record, body)),
+                        ReceivedBody::Unverified(signed, received_at) => unverified.push((record, signed, received_at)),
+                    }
+                }
+                Err(unreadable) => tally.fail(record, unreadable.to_string()),
+            }
+        }
+        if let Some(earliest) = unverified.iter().map(|(.., received_at)| *received_at).min() {
+            let judge = match &self.judge {
+                Some(judge) => judge.read(earliest, deadline).await,
+                None => None,
+            };
+            for (record, signed, received_at) in unverified {
+                match judge.as_ref().map(|judge| judge.judge(signed, received_at)) {
+                    Some(Judgement::Authentic(body)) => verified.push((record, body)),
+                    Some(Judgement::Refused(outcome)) => tally.refuse(record, outcome),
+                    Some(Judgement::Undecided) | None => {
+                        tally.fail(record, "SecretUnavailable: No signing secret can be read to judge it.".to_owned());
+                    }
+                }
+            }
+        }
+        verified
     }
 
     /// One call for all; where that is refused as a whole, one for each, so that one bad message does not fail the others.
@@ -133,13 +171,18 @@ impl Redrive {
         entries: &[&Entry<'_>],
         deadline: Deadline,
     ) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
+        if deadline.has_passed() {
+            return Err(CallError::not_sent());
+        }
         timeout_at(deadline.instant(), self.bus.put_all(entries)).await.unwrap_or_else(|_| Err(CallError::timed_out()))
     }
 }
 
-/// The invocation's end, less the time to report.
+/// The invocation's end, less the time to report. One that has passed is unknown: `cargo lambda watch` hands out such.
 fn deadline(context: &Context) -> Deadline {
     let end = UNIX_EPOCH + Duration::from_millis(context.deadline);
-    let left = end.duration_since(SystemTime::now()).unwrap_or_default();
-    Deadline::after(left.saturating_sub(budget::REDRIVE_RESERVE))
+    Deadline::after(match end.duration_since(SystemTime::now()) {
+        Ok(left) => left.saturating_sub(budget::REDRIVE_RESERVE),
+        Err(_) => budget::REDRIVE_UNKNOWN,
+    })
 }

@@ -51,6 +51,9 @@ pub struct RequestRecord {
     cold_start: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_message: Option<Box<RawValue>>,
+    /// Whether a stored secret would match without the white space at its ends.
+    #[serde(skip)]
+    pub(crate) would_match_trimmed: bool,
 }
 
 impl RequestRecord {
@@ -87,7 +90,7 @@ impl RequestRecord {
         self.reason = outcome.reason();
         self.total_milliseconds = milliseconds(total);
         let mut lines = String::new();
-        let (level, message) = sentence(outcome);
+        let (level, message) = sentence(outcome, self.would_match_trimmed);
         // A record with a queue message is the event's last copy, so it is written whatever the level.
         if self.queue_message.is_some() || log::is_enabled(level) {
             lines += &log::line(level, message, &self);
@@ -116,12 +119,17 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-fn sentence(outcome: Outcome) -> (Level, &'static str) {
+fn sentence(outcome: Outcome, would_match_trimmed: bool) -> (Level, &'static str) {
     match outcome {
         Outcome::Delivered => (Level::INFO, "The event is on the bus."),
         Outcome::Queued(_) => {
             (Level::WARN, "The bus did not take the event; redrive puts it there from the retry queue.")
         }
+        Outcome::Forged(_) if would_match_trimmed => (
+            Level::WARN,
+            "The request is refused: no accepted signing secret made its signature. The stored secret would match without the \
+             white space at its ends; store it again without it.",
+        ),
         Outcome::Forged(_) => (Level::WARN, "The request is refused: no known signing secret made its signature."),
         Outcome::Stale => (Level::WARN, "The webhook is refused: it was sent too long ago, or this is a replay."),
         Outcome::Future => {
@@ -136,9 +144,14 @@ fn sentence(outcome: Outcome) -> (Level, &'static str) {
             Level::ERROR,
             "Neither the bus nor the retry queue took the event; put it back from the queueMessage of this record.",
         ),
-        Outcome::SecretUnavailable => (
+        Outcome::SecretUnavailable { is_kept: true } => (
             Level::ERROR,
-            "The request cannot be verified, since no signing secret could be read; check the secret and the role.",
+            "No signing secret can be read, so the request is kept unverified in the retry queue; check the secret and the role. \
+             Redrive verifies it as soon as the secret can be read.",
+        ),
+        Outcome::SecretUnavailable { is_kept: false } => (
+            Level::ERROR,
+            "No signing secret can be read, and the request could not be kept unverified; check the secret and the role.",
         ),
     }
 }

@@ -1,8 +1,10 @@
-//! The signing secrets in force: read at start, read again when no known one matches, so that a rotation needs no deployment.
+//! The signing secrets in Secrets Manager: read at start, and again when no known one matches, so that a rotation needs no
+//! deployment.
 //!
-//! A read goes on in the background and is shared by all who wait for it. It brings `AWSCURRENT` first, and then, while
+//! A read goes on in the background and is shared by all that wait for it. It brings `AWSCURRENT` first, and then, while
 //! that is young enough for it to matter, `AWSPREVIOUS`.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -12,10 +14,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroizing;
 
+use crate::aws::Aws;
 use crate::budget::{self, Deadline};
 use crate::clock::unix_milliseconds;
-use crate::retry::{CallError, attempts};
-use crate::signing_secret::{InvalidSecret, SigningSecret, SigningSecrets};
+use crate::config::SecretSource;
+use crate::known_secrets::KnownSecrets;
+use crate::retry::{CallError, attempts, hedged};
+use crate::signing_secret::{InvalidSecret, SigningSecrets};
 
 /// The least time between two reads while secrets are known: forged requests must cost little.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(3);
@@ -23,27 +28,13 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// The least time between two reads while none is known, since nothing can be verified until one is.
 const READ_FIRST_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// An attempt that fails within this time may be followed by another one in the same read.
-const FAST_FAILURE: Duration = Duration::from_millis(700);
-
-/// Where the handler finds the secrets that are in force.
+/// Where the secrets in force come from.
 #[derive(Debug)]
 pub enum SecretStore {
-    /// Secrets that came with the configuration and never change.
+    /// The configuration; they never change.
     Static(Arc<KnownSecrets>),
-    /// Secrets in Secrets Manager.
+    /// A secret in Secrets Manager.
     SecretsManager(StoredSecrets),
-}
-
-/// The secrets that are known at one moment.
-#[derive(Debug, Clone)]
-pub struct KnownSecrets {
-    current: SigningSecrets,
-    previous: Option<SigningSecrets>,
-    /// Whether `AWSPREVIOUS` was read since the current ones came; it does not change without them.
-    is_previous_read: bool,
-    /// Until when the previous ones are accepted, in milliseconds since the Unix epoch.
-    previous_until: i64,
 }
 
 /// A secret in Secrets Manager, and what was last read of it.
@@ -53,9 +44,10 @@ pub struct StoredSecrets {
     state: Arc<Mutex<State>>,
 }
 
-/// A read that may still be going on; it tells of each version as it comes, and closes at its end.
+/// A read that may still be going on; it reports each version as it comes, and closes at its end. The value is whether
+/// everything that is needed was read.
 #[derive(Debug)]
-pub struct Reading(watch::Receiver<()>);
+pub struct Reading(watch::Receiver<bool>);
 
 #[derive(Debug)]
 struct Reader {
@@ -68,10 +60,11 @@ struct Reader {
 struct State {
     known: Option<Arc<KnownSecrets>>,
     read_at: Option<Instant>,
-    reading: Option<watch::Receiver<()>>,
+    reading: Option<watch::Receiver<bool>>,
+    error: Option<String>,
 }
 
-/// Why a version of a secret could not be read.
+/// Why a version of a secret could not be read. Nothing of the secret is quoted.
 #[derive(Debug)]
 enum ReadError {
     Call(CallError),
@@ -79,6 +72,17 @@ enum ReadError {
 }
 
 impl SecretStore {
+    /// The store of this source; nothing is read yet.
+    pub fn new(source: SecretSource, previous_secret: Duration, aws: &Aws) -> Self {
+        match source {
+            SecretSource::Static(secrets) => Self::Static(Arc::new(KnownSecrets::only(secrets))),
+            SecretSource::SecretsManager(id) => Self::SecretsManager(StoredSecrets {
+                reader: Arc::new(Reader { client: aws.secrets_manager(), id, previous_secret }),
+                state: Arc::default(),
+            }),
+        }
+    }
+
     /// The secrets in force.
     pub fn known(&self) -> Option<Arc<KnownSecrets>> {
         match self {
@@ -91,8 +95,32 @@ impl SecretStore {
     pub fn refresh(&self) -> Option<Reading> {
         match self {
             Self::Static(_) => None,
-            Self::SecretsManager(stored) => stored.refresh(),
+            Self::SecretsManager(stored) => {
+                let pause = if stored.state().known.is_some() { READ_AGAIN_AFTER } else { READ_FIRST_AGAIN_AFTER };
+                stored.refresh(pause, unix_milliseconds(SystemTime::now()))
+            }
         }
+    }
+
+    /// Reads now, for what was signed at this time (Unix milliseconds) or later; whether everything that is needed to
+    /// judge it was read with success.
+    pub async fn read_for(&self, signed_at: i64, deadline: Deadline) -> bool {
+        match self {
+            Self::Static(_) => true,
+            Self::SecretsManager(stored) => match stored.refresh(Duration::ZERO, signed_at) {
+                Some(reading) => reading.is_complete(deadline).await,
+                None => false,
+            },
+        }
+    }
+
+    /// Why the last read failed: a code and a message.
+    pub fn error(&self) -> String {
+        let error = match self {
+            Self::Static(_) => None,
+            Self::SecretsManager(stored) => stored.state().error.clone(),
+        };
+        error.unwrap_or_else(|| "TimedOut: The signing secret was not read in time.".to_owned())
     }
 }
 
@@ -101,44 +129,30 @@ impl Reading {
     pub async fn changed(&mut self, deadline: Deadline) -> bool {
         matches!(timeout_at(deadline.instant(), self.0.changed()).await, Ok(Ok(())))
     }
-}
 
-impl KnownSecrets {
-    /// Secrets without previous ones.
-    pub fn only(current: SigningSecrets) -> Self {
-        Self { current, previous: None, is_previous_read: true, previous_until: i64::MIN }
-    }
-
-    /// Every secret that is accepted at this time, in milliseconds since the Unix epoch.
-    pub fn accepted_at(&self, now: i64) -> impl Iterator<Item = &SigningSecret> {
-        let previous = self.previous.iter().filter(move |_| now < self.previous_until);
-        self.current.iter().chain(previous.flat_map(SigningSecrets::iter))
+    async fn is_complete(mut self, deadline: Deadline) -> bool {
+        while self.changed(deadline).await {}
+        *self.0.borrow()
     }
 }
 
 impl StoredSecrets {
-    /// The secret of this name or ARN; nothing is read yet.
-    pub fn new(client: Client, id: String, previous_secret: Duration) -> Self {
-        Self { reader: Arc::new(Reader { client, id, previous_secret }), state: Arc::default() }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
-    fn refresh(&self) -> Option<Reading> {
+    fn refresh(&self, pause: Duration, signed_at: i64) -> Option<Reading> {
         let mut state = self.state();
         if let Some(reading) = state.reading.as_ref().filter(|reading| reading.has_changed().is_ok()) {
             return Some(Reading(reading.clone()));
         }
-        let pause = if state.known.is_some() { READ_AGAIN_AFTER } else { READ_FIRST_AGAIN_AFTER };
         if state.read_at.is_some_and(|read_at| read_at.elapsed() < pause) {
             return None;
         }
-        let (news, reading) = watch::channel(());
+        let (progress, reading) = watch::channel(false);
         state.read_at = Some(Instant::now());
         state.reading = Some(reading.clone());
-        tokio::spawn(read(Arc::clone(&self.reader), Arc::clone(&self.state), news));
+        tokio::spawn(read(Arc::clone(&self.reader), Arc::clone(&self.state), progress, signed_at));
         Some(Reading(reading))
     }
 }
@@ -147,62 +161,53 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One read: the current version, and the previous one while it may still be accepted.
-async fn read(reader: Arc<Reader>, state: Arc<Mutex<State>>, news: watch::Sender<()>) {
+/// One read: the current version, and the previous one where it may be accepted for what was signed at this time.
+async fn read(reader: Arc<Reader>, state: Arc<Mutex<State>>, progress: watch::Sender<bool>, signed_at: i64) {
     let (current, created_at) = match reader.read("AWSCURRENT").await {
-        Ok(Some(version)) => version,
-        Ok(None) => return,
-        Err(error) => return error.log(&reader.id),
+        Ok(version) => version,
+        Err(error) => return reader.fail(&state, &error),
     };
-    let previous_until = previous_until(created_at, reader.previous_secret);
+    let now = unix_milliseconds(SystemTime::now());
     let before = lock(&state).known.clone();
-    let known = match before {
-        Some(before) if before.current == current && before.previous_until == previous_until => (*before).clone(),
-        // What was current until now is the previous one, until AWSPREVIOUS itself is read and in case that fails.
-        before => KnownSecrets {
-            previous: before.map(|before| before.current.clone()),
-            is_previous_read: false,
-            current,
-            previous_until,
-        },
-    };
+    let known = KnownSecrets::after_read(before.as_deref(), current, created_at, now, reader.previous_secret);
+    let needs_previous = known.needs_previous(signed_at);
     lock(&state).known = Some(Arc::new(known.clone()));
-    news.send_replace(());
-    if known.is_previous_read || unix_milliseconds(SystemTime::now()) >= previous_until {
-        return;
-    }
-    match reader.read("AWSPREVIOUS").await {
-        Ok(previous) => {
-            let previous = previous.map(|(secrets, _)| secrets);
-            lock(&state).known = Some(Arc::new(KnownSecrets { previous, is_previous_read: true, ..known }));
-            news.send_replace(());
-        }
-        Err(error) => error.log(&reader.id),
+    progress.send_replace(!needs_previous);
+    if needs_previous {
+        let previous = match reader.read("AWSPREVIOUS").await {
+            Ok((secrets, _)) => Some(secrets),
+            Err(ReadError::Call(error)) if error.code == "ResourceNotFoundException" => None,
+            Err(error) => return reader.fail(&state, &error),
+        };
+        lock(&state).known = Some(Arc::new(known.with_previous(previous)));
+        progress.send_replace(true);
     }
 }
 
 impl Reader {
-    /// One version with the time of its creation in Unix milliseconds; `None` where there is no previous version.
-    async fn read(&self, stage: &str) -> Result<Option<(SigningSecrets, Option<i64>)>, ReadError> {
-        let began = Instant::now();
+    /// One version with the time of its creation in Unix milliseconds.
+    async fn read(&self, stage: &str) -> Result<(SigningSecrets, Option<i64>), ReadError> {
+        let deadline = Deadline::after(budget::SECRET_READ);
         let get = || async {
             let request = self.client.get_secret_value().secret_id(&self.id).version_stage(stage);
-            let output = request.send().await.map_err(CallError::from);
-            // A slow failure leaves no time for another attempt, so it is made permanent.
-            output.map_err(|error| if began.elapsed() < FAST_FAILURE { error } else { error.permanent() })
+            Ok(request.send().await?)
         };
-        match attempts(Deadline::after(budget::SECRET_READ), &mut 0, get).await {
-            Ok(output) => secrets_of(output).map(Some).map_err(ReadError::Invalid),
-            Err(error) if stage == "AWSPREVIOUS" && error.code == "ResourceNotFoundException" => Ok(None),
-            Err(error) => Err(ReadError::Call(error)),
+        // A slow answer is still waited for while a second read goes over another connection.
+        let output = hedged(budget::SECRET_LATE, || async move { attempts(deadline, &mut 0, get).await }).await;
+        secrets_of(output.map_err(ReadError::Call)?).map_err(ReadError::Invalid)
+    }
+
+    fn fail(&self, state: &Mutex<State>, error: &ReadError) {
+        lock(state).error = Some(error.to_string());
+        match error {
+            ReadError::Call(error) => tracing::error!(
+                secretId = self.id,
+                error = %error,
+                "The signing secret could not be read; check that it exists and that the function's role may read it."
+            ),
+            ReadError::Invalid(why) => tracing::error!(secretId = self.id, "The signing secret is invalid: {why}."),
         }
     }
-}
-
-/// Until when the version before this one is accepted. A version without a date has no previous one that could be.
-fn previous_until(created_at: Option<i64>, lifetime: Duration) -> i64 {
-    let lifetime = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
-    created_at.map_or(i64::MIN, |created_at| created_at.saturating_add(lifetime))
 }
 
 fn secrets_of(output: GetSecretValueOutput) -> Result<(SigningSecrets, Option<i64>), InvalidSecret> {
@@ -211,17 +216,11 @@ fn secrets_of(output: GetSecretValueOutput) -> Result<(SigningSecrets, Option<i6
     Ok((SigningSecrets::parse(Zeroizing::new(text))?, created_at))
 }
 
-impl ReadError {
-    fn log(&self, id: &str) {
+impl fmt::Display for ReadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call(error) => tracing::error!(
-                secretId = id,
-                error = %error,
-                "The signing secret could not be read; check that it exists and that the function's role may read it."
-            ),
-            Self::Invalid(why) => {
-                tracing::error!(secretId = id, "The signing secret cannot be used: {why}.");
-            }
+            Self::Call(error) => error.fmt(formatter),
+            Self::Invalid(why) => write!(formatter, "InvalidSecret: The signing secret is invalid: {why}."),
         }
     }
 }
@@ -229,28 +228,6 @@ impl ReadError {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn secrets(text: &str) -> SigningSecrets {
-        SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap()
-    }
-
-    #[test]
-    fn the_previous_secrets_are_accepted_until_their_time_is_over_and_no_longer() {
-        let (current, previous) = (secrets("new"), Some(secrets(r#"["a","b"]"#)));
-        let known = KnownSecrets { current, previous, is_previous_read: true, previous_until: 1_000 };
-        let accepted = |now| known.accepted_at(now).map(|secret| secret.bytes().to_vec()).collect::<Vec<_>>();
-        assert_eq!(accepted(999), [&b"new"[..], b"a", b"b"]);
-        assert_eq!(accepted(1_000), [b"new"]);
-    }
-
-    #[test]
-    fn no_lifetime_and_no_date_both_mean_that_no_previous_secret_is_accepted() {
-        let seconds = Duration::from_secs;
-        assert_eq!(previous_until(Some(5_000), seconds(0)), 5_000);
-        assert_eq!(previous_until(Some(5_000), seconds(60)), 65_000);
-        assert_eq!(previous_until(Some(5_000), seconds(u64::MAX)), i64::MAX);
-        assert_eq!(previous_until(None, seconds(60)), i64::MIN);
-    }
 
     #[test]
     fn a_binary_secret_is_invalid() {

@@ -2,8 +2,6 @@
 //!
 //! The rule is Momento's, and so is the header: 64 lower-case hex digits.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit, Mac};
 use sha3::Sha3_256;
 
@@ -33,7 +31,7 @@ impl Signed {
     /// Whether one of the secrets signed this body. Each is tried, and compared in constant time, so that the time tells
     /// neither which one matched nor how close a forgery came.
     pub fn is_signed_by<'a>(&self, secrets: impl IntoIterator<Item = &'a SigningSecret>) -> bool {
-        secrets.into_iter().fold(false, |matched, secret| matched | self.matches(secret))
+        secrets.into_iter().fold(false, |matched, secret| matched | self.matches(secret.bytes()))
     }
 
     /// The verified body, or the request itself where no secret matches.
@@ -41,8 +39,15 @@ impl Signed {
         if self.is_signed_by(secrets) { Ok(Verified { body: self.body }) } else { Err(self) }
     }
 
-    fn matches(&self, secret: &SigningSecret) -> bool {
-        mac(secret.bytes(), &self.body).is_some_and(|mac| mac.verify_slice(&self.signature).is_ok())
+    /// Whether a secret would have signed this body if it were stored without the white space at its ends: somebody's slip
+    /// that the log can name. It verifies nothing.
+    pub fn is_signed_by_trimmed<'a>(&self, secrets: impl IntoIterator<Item = &'a SigningSecret>) -> bool {
+        let trimmed = secrets.into_iter().map(SigningSecret::bytes).filter(|bytes| bytes.trim_ascii() != *bytes);
+        trimmed.fold(false, |matched, bytes| matched | self.matches(bytes.trim_ascii()))
+    }
+
+    fn matches(&self, secret: &[u8]) -> bool {
+        mac(secret, &self.body).is_some_and(|mac| mac.verify_slice(&self.signature).is_ok())
     }
 }
 
@@ -60,12 +65,7 @@ impl Verified {
 
 /// The signature that Momento sends with this body: 64 lower-case hex digits.
 pub fn sign(secret: &[u8], body: &[u8]) -> String {
-    let mut digits = String::with_capacity(SIGNATURE_BYTES * 2);
-    for byte in mac(secret, body).into_iter().flat_map(|mac| mac.finalize().into_bytes()) {
-        // Writing to a string cannot fail.
-        let _ = write!(digits, "{byte:02x}");
-    }
-    digits
+    mac(secret, body).map(|mac| hex::encode(mac.finalize().into_bytes())).unwrap_or_default()
 }
 
 /// HMAC takes a key of any length, so there always is one.
@@ -163,6 +163,16 @@ pub(crate) mod tests {
                 let known = secrets(&serde_json::to_string(&texts).unwrap());
                 assert!(signed(&vector.body(), &vector.signature).is_signed_by(known.iter()), "{}", vector.note);
             }
+        }
+    }
+
+    #[test]
+    fn a_secret_with_white_space_at_its_ends_is_told_and_does_not_verify() {
+        let (body, signature) = (b"{}", sign(b"whsec", b"{}"));
+        for (stored, told) in [("whsec\n", true), (" \twhsec\r\n", true), ("whsec", false), ("other\n", false)] {
+            let signed = signed(body, &signature);
+            assert_eq!(signed.is_signed_by_trimmed(secrets(stored).iter()), told, "{stored:?}");
+            assert_eq!(signed.is_signed_by(secrets(stored).iter()), stored == "whsec", "{stored:?}");
         }
     }
 

@@ -13,7 +13,7 @@ pub struct SigningSecret(Zeroizing<Vec<u8>>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SigningSecrets(Vec<SigningSecret>);
 
-/// What makes a stored secret invalid. The messages show nothing of it.
+/// Why a stored secret is invalid. The messages show nothing of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidSecret {
     /// A binary secret, or one without a value.
@@ -22,6 +22,8 @@ pub enum InvalidSecret {
     EmptyString,
     /// A JSON object or array without a string at its top level.
     NoString,
+    /// Text that begins like a JSON object or array and is not JSON.
+    NotJson,
 }
 
 impl SigningSecret {
@@ -33,11 +35,12 @@ impl SigningSecret {
 
 impl SigningSecrets {
     /// Reads what a secret holds: the bare secret, or a JSON object or array in which every string at the
-    /// top level is a secret. Nothing is trimmed, and nothing but an object or array is unpacked.
+    /// top level is a secret. Nothing is trimmed, and nothing but an object or array is unpacked. Text that begins with
+    /// `{` or `[` and is not JSON is a mistake, and no secret.
     pub fn parse(text: Zeroizing<String>) -> Result<Self, InvalidSecret> {
-        let strings = match unpacked(&text) {
-            Some(strings) => strings,
-            None => vec![text],
+        let strings = match text.trim_start().as_bytes().first() {
+            Some(b'{' | b'[') => unpacked(&text).ok_or(InvalidSecret::NotJson)?,
+            _ => vec![text],
         };
         if strings.is_empty() {
             return Err(InvalidSecret::NoString);
@@ -68,13 +71,14 @@ impl fmt::Display for InvalidSecret {
             Self::NoString => {
                 "it is a JSON object or array without a string at its top level; give the secrets as its strings"
             }
+            Self::NotJson => "it begins with { or [ and is not JSON; correct the JSON, or store the bare secret",
         })
     }
 }
 
 impl std::error::Error for InvalidSecret {}
 
-/// The strings at the top level of a JSON object or array; `None` if the text is neither.
+/// The strings at the top level of a JSON object or array; `None` if the text is not JSON.
 fn unpacked(text: &str) -> Option<Vec<Zeroizing<String>>> {
     let mut json = serde_json::Deserializer::from_str(text);
     let strings = json.deserialize_any(TopLevelStrings).ok()?;
@@ -129,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_bare_secret_is_taken_as_it_is_untrimmed() {
-        for bare in ["whsec-local", " spaced \n", "\"quoted\"", "12", "null", "true", "{not json", "[1,", "{} x"] {
+        for bare in ["whsec-local", " spaced \n", "\"quoted\"", "12", "null", "true", "x{", "\u{feff}{}"] {
             assert_eq!(parse(bare).unwrap(), [bare]);
         }
     }
@@ -154,6 +158,13 @@ mod tests {
     fn an_object_or_array_without_a_string_is_invalid() {
         for text in ["{}", "[]", r#"{"a":1}"#, r#"[["a"]]"#] {
             assert_eq!(parse(text), Err(InvalidSecret::NoString), "{text}");
+        }
+    }
+
+    #[test]
+    fn text_that_begins_like_json_and_is_not_json_is_invalid() {
+        for text in ["{not json", "[1,", "{} x", "{", r#"{"a":"b""#, "\n[\"a\"", " {a}"] {
+            assert_eq!(parse(text), Err(InvalidSecret::NotJson), "{text}");
         }
     }
 

@@ -1,7 +1,6 @@
 //! One request: signed → verified → entry → on the bus or in the retry queue → response.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
 use crate::clock::unix_milliseconds;
-use crate::config::{SecretSource, WebhookConfig};
+use crate::config::WebhookConfig;
 use crate::entry::Entry;
 use crate::event_bus::{EventBus, NotDelivered};
 use crate::outcome::{Forgery, Outcome, Reason};
@@ -23,13 +22,16 @@ use crate::request_record::RequestRecord;
 use crate::response::Response;
 use crate::retry::CallError;
 use crate::retry_queue::RetryQueue;
-use crate::secret_store::{KnownSecrets, SecretStore, StoredSecrets};
+use crate::secret_store::SecretStore;
 use crate::signature::{Signed, Verified};
 use crate::timestamp;
 
 /// The first request counts its time from the start of the process if that is no longer ago than this; otherwise the
 /// environment was made before there was a request, and nobody waited.
 const COLD_START: Duration = budget::START.saturating_mul(2);
+
+/// The largest body that is kept unverified, in bytes: several times what Momento sends, and little for whoever forges.
+const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
 /// Everything that lives as long as the process.
 #[derive(Debug)]
@@ -53,12 +55,6 @@ struct Received<'a> {
 impl Webhook {
     /// Starts reading the secret and asks for the bus, side by side, and waits for both for a second at most.
     pub async fn start(config: WebhookConfig, aws: &Aws, process_start: Instant) -> Self {
-        let secrets = match config.secret {
-            SecretSource::Static(secrets) => SecretStore::Static(Arc::new(KnownSecrets::only(secrets))),
-            SecretSource::SecretsManager(id) => {
-                SecretStore::SecretsManager(StoredSecrets::new(aws.secrets_manager(), id, config.previous_secret))
-            }
-        };
         let retry_queue = config.retry_queue_url.map(|url| RetryQueue::new(aws.sqs(), url));
         if retry_queue.is_none() {
             tracing::warn!(
@@ -66,10 +62,10 @@ impl Webhook {
             );
         }
         let webhook = Self {
-            secrets,
+            secrets: SecretStore::new(config.judge.secret, config.judge.previous_secret, aws),
             bus: EventBus::new(aws.event_bridge(budget::ATTEMPT), config.event_bus_name),
             retry_queue,
-            max_event_age: config.max_event_age,
+            max_event_age: config.judge.max_event_age,
             process_start,
             is_cold: AtomicBool::new(true),
         };
@@ -105,7 +101,10 @@ impl Webhook {
         let request = Request::parse(event)?;
         record.body_bytes = Some(request.body_bytes());
         let signed = request.into_signed()?;
-        let verified = self.verify(signed, received).await?;
+        let verified = match self.verify(signed, received, record).await? {
+            Ok(verified) => verified,
+            Err(unverified) => return Ok(self.keep_unverified(&unverified, received, record).await),
+        };
         let entry = match Entry::parse(&verified) {
             Ok(entry) => entry,
             Err(unmappable) => {
@@ -121,28 +120,35 @@ impl Webhook {
         }
     }
 
-    /// Judges the signature, and once more whenever a read of the secret brings something new.
-    async fn verify(&self, mut signed: Signed, received: &Received<'_>) -> Result<Verified, Outcome> {
+    /// Judges the signature, and once more whenever a read of the secret brings something new. The request itself comes
+    /// back where no secret can be read.
+    async fn verify(
+        &self,
+        mut signed: Signed,
+        received: &Received<'_>,
+        record: &mut RequestRecord,
+    ) -> Result<Result<Verified, Signed>, Outcome> {
         let deadline = received.deadline.at_most(budget::SECRET_WAIT);
         let mut reading = None;
         loop {
             let known = self.secrets.known();
             if let Some(known) = &known {
                 match signed.verify(known.accepted_at(received.at)) {
-                    Ok(verified) => return Ok(verified),
+                    Ok(verified) => return Ok(Ok(verified)),
                     Err(unverified) => signed = unverified,
                 }
             }
             if reading.is_none() {
                 reading = self.secrets.refresh();
             }
-            let changed = match &mut reading {
+            let has_changed = match &mut reading {
                 Some(reading) => reading.changed(deadline).await,
                 None => false,
             };
-            if !changed {
-                let mismatch = Outcome::Forged(Forgery::SignatureMismatch);
-                return Err(known.map_or(Outcome::SecretUnavailable, |_| mismatch));
+            if !has_changed {
+                let Some(known) = known else { return Ok(Err(signed)) };
+                record.would_match_trimmed = signed.is_signed_by_trimmed(known.accepted_at(received.at));
+                return Err(Outcome::Forged(Forgery::SignatureMismatch));
             }
         }
     }
@@ -155,12 +161,12 @@ impl Webhook {
     ) -> Result<(), NotDelivered> {
         let began = Instant::now();
         let deadline = received.deadline.leaving(budget::QUEUE).at_most(budget::PUT);
-        let trace_header = received.context.xray_trace_id.as_deref();
-        let delivered = self.bus.put(entry, trace_header, deadline, &mut record.attempts).await?;
+        let delivered = self.bus.put(entry, received.context, deadline, &mut record.attempts).await?;
         record.note_delivery(delivered.event_id, began.elapsed(), entry.publish_timestamp);
         Ok(())
     }
 
+    /// Sends a verified body to the retry queue; where that fails, the log has it.
     async fn keep(
         &self,
         verified: &Verified,
@@ -172,17 +178,34 @@ impl Webhook {
         let error = error.to_string();
         let message = QueueMessage::new(verified, reason, &error, received.at, &received.context.request_id);
         record.error = Some(error);
-        let sent = match &self.retry_queue {
-            Some(retry_queue) => retry_queue.send(&message, received.deadline.at_most(budget::QUEUE)).await,
-            None => Err(CallError::from_code("NoRetryQueue", "RETRY_QUEUE_URL is not set.")),
-        };
-        match sent {
+        match self.send(&message, received).await {
             Ok(()) => Outcome::Queued(reason),
             Err(error) => {
                 record.queue_error = Some(error.to_string());
                 record.note_lost(&message);
                 Outcome::BothFailed(reason)
             }
+        }
+    }
+
+    /// Sends a request that cannot be judged to the retry queue. Where that fails, nothing of it is logged.
+    async fn keep_unverified(&self, signed: &Signed, received: &Received<'_>, record: &mut RequestRecord) -> Outcome {
+        let error = self.secrets.error();
+        let message = QueueMessage::unverified(signed, &error, received.at, &received.context.request_id);
+        record.error = Some(error);
+        let sent = if signed.body.len() > MAX_UNVERIFIED_BYTES {
+            Err(CallError::from_code("BodyTooLarge", "A body of more than 16,384 bytes is not kept unverified."))
+        } else {
+            self.send(&message, received).await
+        };
+        record.queue_error = sent.as_ref().err().map(CallError::to_string);
+        Outcome::SecretUnavailable { is_kept: sent.is_ok() }
+    }
+
+    async fn send(&self, message: &QueueMessage, received: &Received<'_>) -> Result<(), CallError> {
+        match &self.retry_queue {
+            Some(retry_queue) => retry_queue.send(message, received.deadline.at_most(budget::QUEUE)).await,
+            None => Err(CallError::from_code("NoRetryQueue", "RETRY_QUEUE_URL is not set.")),
         }
     }
 

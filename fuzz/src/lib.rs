@@ -4,7 +4,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use momento_eventbridge::entry::{Entry, MAX_DETAIL_TYPE_CHARS};
 use momento_eventbridge::outcome::Reason;
-use momento_eventbridge::queue_message::{QueueMessage, ReceivedMessage};
+use momento_eventbridge::queue_message::{QueueMessage, ReceivedBody, ReceivedMessage};
 use momento_eventbridge::signature::Verified;
 use momento_eventbridge::signing_secret::SigningSecrets;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -32,9 +32,11 @@ pub fn follow(verified: &Verified) {
     let text = message.text();
     assert!(text.bytes().all(|byte| (0x20..0x80).contains(&byte)), "not one line of ASCII: {text}");
     let received = ReceivedMessage::parse(text).expect("a message that was just written");
-    assert_eq!((received.verified.body(), received.reason, &*received.request_id), (body, Reason::TimedOut, "id"));
+    assert_eq!((received.reason.as_deref(), received.request_id.as_deref()), (Some("TimedOut"), Some("id")));
+    let ReceivedBody::Verified(received) = received.body else { panic!("a message of version 1 is verified") };
+    assert_eq!(received.body(), body);
     let parsed = Entry::parse(verified);
-    assert_eq!(parsed, Entry::parse(&received.verified), "the way through the queue changes the entry");
+    assert_eq!(parsed, Entry::parse(&received), "the way through the queue changes the entry");
     match (parsed, names(body)) {
         (Ok(entry), expected) => {
             assert_eq!(entry.detail.as_bytes(), body);

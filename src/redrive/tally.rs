@@ -1,5 +1,6 @@
 //! The results of a batch: the report to SQS, a log record for each message, one line of metrics for all.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use lambda_http::Context;
@@ -12,7 +13,7 @@ use crate::entry::Entry;
 use crate::event_bus::Delivered;
 use crate::log;
 use crate::metrics::Metrics;
-use crate::outcome::Reason;
+use crate::outcome::Outcome;
 use crate::queue_message::ReceivedMessage;
 use crate::request_record::milliseconds;
 use crate::retry::CallError;
@@ -24,7 +25,7 @@ const REDRIVEN: &str = "Redriven";
 const REDRIVE_FAILED: &str = "RedriveFailed";
 
 /// The log record of one message, with the names of the webhook's own record, so that one query follows an event.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageRecord {
     request_id: String,
@@ -35,7 +36,7 @@ pub(super) struct MessageRecord {
     webhook_request_id: Option<String>,
     /// Why the webhook kept the event.
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<Reason>,
+    reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,6 +53,7 @@ pub(super) struct MessageRecord {
 #[derive(Default)]
 pub(super) struct Tally {
     redriven: u32,
+    refused: BTreeMap<&'static str, u32>,
     failures: Vec<Failure>,
     lines: String,
 }
@@ -64,8 +66,8 @@ impl MessageRecord {
 
     /// Notes why and by which request the event was kept.
     pub(super) fn note_message(&mut self, message: &ReceivedMessage) {
-        self.webhook_request_id = Some(message.request_id.clone());
-        self.reason = Some(message.reason);
+        self.webhook_request_id.clone_from(&message.request_id);
+        self.reason.clone_from(&message.reason);
     }
 
     /// Notes what the event is about.
@@ -100,6 +102,14 @@ impl Tally {
         self.log(Level::WARN, "The message stays in the retry queue.", record, REDRIVE_FAILED);
     }
 
+    /// A request that was kept unverified and is not authentic: it is deleted, and nothing of its body is logged.
+    pub(super) fn refuse(&mut self, mut record: MessageRecord, outcome: Outcome) {
+        *self.refused.entry(outcome.name()).or_default() += 1;
+        record.reason = outcome.reason().map(str::to_owned);
+        let message = "The request was kept unverified, and is refused and deleted now that it can be judged.";
+        self.log(Level::WARN, message, record, outcome.name());
+    }
+
     fn log(&mut self, level: Level, message: &str, mut record: MessageRecord, outcome: &'static str) {
         record.outcome = outcome;
         if log::is_enabled(level) {
@@ -111,6 +121,9 @@ impl Tally {
     pub(super) fn report(mut self, context: &Context, took: Duration) -> BatchReport {
         let mut metrics = Metrics::new(&context.env_config.function_name);
         metrics.count(REDRIVEN, self.redriven);
+        for (name, number) in self.refused {
+            metrics.count(name, number);
+        }
         metrics.count(REDRIVE_FAILED, self.failures.len().try_into().unwrap_or(u32::MAX));
         metrics.milliseconds("PutMilliseconds", Some(milliseconds(took)));
         self.lines += &metrics.line(unix_milliseconds(SystemTime::now()));
