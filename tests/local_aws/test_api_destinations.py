@@ -1,0 +1,374 @@
+"""api-destinations.yaml, deployed to the local AWS: what arrives at Momento, and what in the dead-letter queue."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import shlex
+import uuid
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+
+from tests.templates.test_api_destinations_template import ENDPOINTS
+from tools.bus_watch import BusWatch
+from tools.local_aws import LocalAws
+from tools.momento_stand_in import Item, MomentoStandIn
+from tools.paths import ROOT
+from tools.stacks import DeploymentFailed
+from tools.waiting import wait_for
+
+TEMPLATE = ROOT / "api-destinations.yaml"
+BUS = "way-back"
+CACHE = "orders"
+AWKWARD = ["plain", "with space", "a/b", "a+b", "a&b=c", "100%", "%2F", "q?x#y", "a*b", "ключ 日本 🚀", "'\"<>{}|\\^`"]
+KEY_NOT_TEXT = b"\x00\xff\xfe/+?"
+STRINGS = ["text", "", 'a " and a \\ and a\nline', "日本 🚀"]
+ANY_JSON = [*STRINGS, 5, -1.5, True, None, {"a": {"b": [1, "2"]}}, {}, [1, "two"], []]
+
+
+class WayBack:
+    """The stack, the stand-in that it calls, and its dead-letter queue."""
+
+    def __init__(self, aws: LocalAws, momento: MomentoStandIn, outputs: dict[str, str]):
+        self.momento = momento
+        self.outputs = outputs
+        self.events = aws.client("events")
+        self.sqs = aws.client("sqs")
+
+    def put(self, detail_type: str, detail: dict, source: str = "orders") -> None:
+        entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail), "EventBusName": BUS}
+        assert self.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+    def dead_letters(self, seconds: int = 0) -> list[dict]:
+        answer = self.sqs.receive_message(
+            QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=seconds
+        )
+        for message in answer.get("Messages", []):
+            self.sqs.delete_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+    def requests_until_now(self) -> list:
+        """The requests since the last call, once one that is sent now has arrived after them."""
+        mark = uuid.uuid4().hex
+        self.put("topicPublish", {"cacheName": CACHE, "topicName": mark, "message": "mark"})
+        self.momento.wait_for_messages(CACHE, mark)
+        requests = [request for request in self.momento.requests if mark not in request.target]
+        self.momento.requests.clear()
+        return requests
+
+
+@pytest.fixture(scope="module")
+def momento() -> Iterator[MomentoStandIn]:
+    with MomentoStandIn(api_key="momento-key", caches={CACHE, "my-cache", *AWKWARD}) as momento:
+        yield momento
+
+
+@pytest.fixture(scope="module")
+def way_back(aws: LocalAws, momento: MomentoStandIn, make_bus: Callable[[str], BusWatch]) -> Iterator[WayBack]:
+    make_bus(BUS)
+    parameters = {"MomentoApiKey": momento.api_key, "EventBridgeBus": BUS, "MomentoEndpoint": momento.url}
+    outputs = aws.deploy("way-back", TEMPLATE, parameters)
+    yield WayBack(aws, momento, outputs)
+    aws.delete("way-back")
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "way_back" in request.fixturenames:
+        way_back = request.getfixturevalue("way_back")
+        assert way_back.dead_letters() == []
+        refused = [r for r in way_back.requests_until_now() if r.status >= 400]
+        assert refused == []
+
+
+# ---- The five forms, with names and keys that need escaping
+
+
+def test_an_item_is_set_by_its_key(way_back: WayBack) -> None:
+    for name in AWKWARD:
+        way_back.put("cacheSet", {"cacheName": name, "key": name, "message": {"of": name}, "ttl": 60})
+    for name in AWKWARD:
+        item = way_back.momento.wait_for_item(name, name)
+        assert (json.loads(item.value), item.ttl_seconds) == ({"of": name}, 60)
+
+
+def test_an_item_is_set_by_its_base64_key(way_back: WayBack) -> None:
+    keys = {name: KEY_NOT_TEXT + name.encode() for name in AWKWARD}
+    for name, key in keys.items():
+        encoded = base64.urlsafe_b64encode(key).decode()
+        way_back.put("cacheSet", {"cacheName": name, "key_base64": encoded, "message": name, "ttl": 60})
+    for name, key in keys.items():
+        assert json.loads(way_back.momento.wait_for_item(name, key).value) == name
+
+
+@pytest.mark.parametrize("form", ["key", "key_base64"])
+def test_an_item_is_deleted_and_no_other(way_back: WayBack, form: str) -> None:
+    items = way_back.momento.items
+    for name in AWKWARD:
+        items[name, f"{name} to go".encode()] = items[name, f"{name} to stay".encode()] = Item(b"1", 60)
+    for name in AWKWARD:
+        key = f"{name} to go"
+        given = key if form == "key" else base64.urlsafe_b64encode(key.encode()).decode()
+        way_back.put("cacheDelete", {"cacheName": name, form: given})
+    for name in AWKWARD:
+        wait_for(f"{name} to be deleted", lambda name=name: (name, f"{name} to go".encode()) not in items)
+        assert (name, f"{name} to stay".encode()) in items
+
+
+def test_a_message_is_published(way_back: WayBack) -> None:
+    for name in AWKWARD:
+        way_back.put("topicPublish", {"cacheName": name, "topicName": f"topic {name}", "message": name})
+    for name in AWKWARD:
+        (message,) = way_back.momento.wait_for_messages(name, f"topic {name}")
+        assert json.loads(message) == name
+
+
+def test_the_requests_are_the_ones_that_momento_documents(way_back: WayBack) -> None:
+    way_back.requests_until_now()
+    way_back.put("cacheSet", {"cacheName": CACHE, "key": "k 1", "message": {"a": 1}, "ttl": 60})
+    way_back.momento.wait_for_item(CACHE, "k 1")
+    way_back.put("cacheDelete", {"cacheName": CACHE, "key_base64": "ayAx"})
+    wait_for("the item to be gone", lambda: (CACHE, b"k 1") not in way_back.momento.items)
+    way_back.put("topicPublish", {"cacheName": CACHE, "topicName": "a/b", "message": "x"})
+    way_back.momento.wait_for_messages(CACHE, "a/b")
+    put, delete, post = way_back.requests_until_now()
+    assert (put.method, put.content_type) == ("PUT", "application/octet-stream")
+    assert put.target in ("/cache/orders?key=k+1&ttl_seconds=60", "/cache/orders?key=k%201&ttl_seconds=60")
+    assert (delete.method, delete.target, delete.body) == ("DELETE", "/cache/orders?key_base64=ayAx", b"{}")
+    assert (post.method, post.target, post.content_type) == ("POST", "/topics/orders/a%2Fb", "text/plain")
+    assert [request.status for request in (put, delete, post)] == [204, 204, 204]
+
+
+@pytest.mark.parametrize(("ttl", "seconds"), [(1, 1), (300, 300), ("300", 300), ("86400", 86400)])
+def test_a_ttl_may_be_a_number_or_a_string(way_back: WayBack, ttl: int | str, seconds: int) -> None:
+    key = f"ttl {ttl!r}"
+    way_back.put("cacheSet", {"cacheName": CACHE, "key": key, "message": "x", "ttl": ttl})
+    assert way_back.momento.wait_for_item(CACHE, key).ttl_seconds == seconds
+
+
+def test_any_json_arrives_as_json_and_a_string_with_its_quotes(way_back: WayBack) -> None:
+    for number, message in enumerate(ANY_JSON):
+        way_back.put("cacheSet", {"cacheName": CACHE, "key": f"json {number}", "message": message, "ttl": 60})
+        way_back.put("topicPublish", {"cacheName": CACHE, "topicName": f"json {number}", "message": message})
+    for number, message in enumerate(ANY_JSON):
+        value = way_back.momento.wait_for_item(CACHE, f"json {number}").value
+        assert way_back.momento.wait_for_messages(CACHE, f"json {number}") == [value]
+        assert json.loads(value) == message
+        assert value.startswith(b'"') == isinstance(message, str)
+
+
+def test_a_missing_message_is_not_noticed(way_back: WayBack) -> None:
+    """As documented: no pattern can tell it from an object. The local AWS then sends the whole event."""
+    way_back.put("topicPublish", {"cacheName": CACHE, "topicName": "no message"})
+    (message,) = way_back.momento.wait_for_messages(CACHE, "no message")
+    assert json.loads(message)["detail"] == {"cacheName": CACHE, "topicName": "no message"}
+
+
+def test_a_key_may_be_500_characters_long(way_back: WayBack) -> None:
+    for character in "ké ":
+        way_back.put("cacheSet", {"cacheName": CACHE, "key": character * 500, "message": "x", "ttl": 60})
+    for character in "ké ":
+        way_back.momento.wait_for_item(CACHE, character * 500)
+
+
+def test_the_lines_of_the_documentation_do_what_they_say(way_back: WayBack) -> None:
+    text = (ROOT / "docs" / "eventbridge-to-momento.md").read_text()
+    commands = [shlex.split(line) for line in text.splitlines() if line.startswith("aws events put-events --entries '")]
+    assert len(commands) == 4
+    way_back.requests_until_now()
+    for *_, entries in commands:
+        (entry,) = json.loads(entries)
+        assert entry.keys() == {"Source", "DetailType", "Detail"}
+        way_back.put(entry["DetailType"], json.loads(entry["Detail"]), entry["Source"])
+        wait_for("the request", lambda: len(way_back.momento.requests) == 1)
+        (request,) = way_back.requests_until_now()
+        assert request.status == 204, entry
+
+
+# ---- What is not valid
+
+SET = {"cacheName": CACHE, "key": "never", "message": "x", "ttl": 60}
+DELETE = {"cacheName": CACHE, "key": "never"}
+PUBLISH = {"cacheName": CACHE, "topicName": "never", "message": "x"}
+
+
+def without(detail: dict, field: str) -> dict:
+    return {name: value for name, value in detail.items() if name != field}
+
+
+NO_FORM = {
+    "cacheSet with both keys": ("cacheSet", {**SET, "key_base64": "bmV2ZXI"}),
+    "cacheSet with neither key": ("cacheSet", without(SET, "key")),
+    "cacheSet without cacheName": ("cacheSet", without(SET, "cacheName")),
+    "cacheSet without ttl": ("cacheSet", without(SET, "ttl")),
+    "cacheSet with nothing": ("cacheSet", {}),
+    "cacheSet whose key is null": ("cacheSet", {**SET, "key": None}),
+    "cacheSet whose key is a number": ("cacheSet", {**SET, "key": 5}),
+    "cacheSet whose other key is null": ("cacheSet", {**SET, "key_base64": None}),
+    "cacheSet whose other key is empty": ("cacheSet", {**SET, "key_base64": ""}),
+    "cacheSet whose cacheName is an object": ("cacheSet", {**SET, "cacheName": {"name": CACHE}}),
+    "cacheSet whose ttl is empty": ("cacheSet", {**SET, "ttl": ""}),
+    "cacheDelete with both keys": ("cacheDelete", {**DELETE, "key_base64": "bmV2ZXI"}),
+    "cacheDelete with neither key": ("cacheDelete", without(DELETE, "key")),
+    "cacheDelete without cacheName": ("cacheDelete", without(DELETE, "cacheName")),
+    "cacheDelete whose cacheName is null": ("cacheDelete", {**DELETE, "cacheName": None}),
+    "cacheDelete whose key is true": ("cacheDelete", {**DELETE, "key": True}),
+    "topicPublish without cacheName": ("topicPublish", without(PUBLISH, "cacheName")),
+    "topicPublish without topicName": ("topicPublish", without(PUBLISH, "topicName")),
+    "topicPublish whose topicName is a number": ("topicPublish", {**PUBLISH, "topicName": 7}),
+}
+
+
+@pytest.mark.parametrize("case", NO_FORM)
+def test_an_event_in_no_valid_form_is_a_dead_letter_and_never_reaches_momento(way_back: WayBack, case: str) -> None:
+    detail_type, detail = NO_FORM[case]
+    way_back.requests_until_now()
+    way_back.put(detail_type, detail)
+    (letter,) = way_back.dead_letters(seconds=10)
+    assert (letter["source"], letter["detail-type"], letter["detail"]) == ("orders", detail_type, detail)
+    assert way_back.requests_until_now() == []
+
+
+# Momento itself refuses these; in a real account EventBridge then writes them to the dead-letter queue.
+REFUSED = {
+    "a ttl of 0": ("cacheSet", {**SET, "ttl": 0}, 400),
+    "a ttl below 0": ("cacheSet", {**SET, "ttl": -5}, 400),
+    "a ttl that is no whole number": ("cacheSet", {**SET, "ttl": 1.5}, 400),
+    "a ttl that is no number": ("cacheSet", {**SET, "ttl": "an hour"}, 400),
+    "a ttl that is null": ("cacheSet", {**SET, "ttl": None}, 400),
+    "a key_base64 that is no base64": ("cacheDelete", {"cacheName": CACHE, "key_base64": "n?"}, 400),
+    "a cache that does not exist": ("topicPublish", {**PUBLISH, "cacheName": "no-such-cache"}, 404),
+}
+EMPTY = {
+    "an empty key": ("cacheSet", {**SET, "key": ""}, 400),
+    "an empty key_base64": ("cacheDelete", {"cacheName": CACHE, "key_base64": ""}, 400),
+    "an empty cacheName": ("cacheDelete", {**DELETE, "cacheName": ""}, 404),
+    "an empty topicName": ("topicPublish", {**PUBLISH, "topicName": ""}, 404),
+}
+
+
+@pytest.mark.parametrize("case", [*REFUSED, *EMPTY])
+def test_what_momento_refuses_changes_nothing(way_back: WayBack, case: str) -> None:
+    detail_type, detail, status = {**REFUSED, **EMPTY}[case]
+    before = (dict(way_back.momento.items), way_back.momento.messages.get((CACHE, "never")))
+    way_back.requests_until_now()
+    way_back.put(detail_type, detail)
+    (request,) = wait_for("the request", lambda: list(way_back.momento.requests))
+    assert request.status == status
+    assert (way_back.momento.items, way_back.momento.messages.get((CACHE, "never"))) == before
+    # An empty string is not left to Momento alone.
+    letters = way_back.dead_letters(seconds=10 if case in EMPTY else 0)
+    assert [letter["detail"] for letter in letters] == ([detail] if case in EMPTY else [])
+    way_back.momento.requests.clear()
+
+
+def test_a_wrong_api_key_is_refused(aws: LocalAws, way_back: WayBack) -> None:
+    parameters = {"EventBridgeBus": BUS, "MomentoEndpoint": way_back.momento.url}
+    way_back.requests_until_now()
+    aws.deploy("way-back", TEMPLATE, {**parameters, "MomentoApiKey": "wrong"})
+    way_back.put("cacheSet", SET)
+    (request,) = wait_for("the request", lambda: list(way_back.momento.requests))
+    assert (request.status, way_back.momento.items.get((CACHE, b"never"))) == (401, None)
+    aws.deploy("way-back", TEMPLATE, {**parameters, "MomentoApiKey": way_back.momento.api_key})
+    way_back.momento.requests.clear()
+
+
+def test_what_the_webhook_handler_puts_on_the_bus_goes_nowhere(way_back: WayBack) -> None:
+    way_back.requests_until_now()
+    body = {"cache": CACHE, "topic": "t", "publish_timestamp": 1, "text": "x", **SET, **PUBLISH}
+    for detail_type in (f"{CACHE}#t", "cacheSet", "cacheDelete", "topicPublish", "cacheSet#topicPublish"):
+        way_back.put(detail_type, body, source="Momento")
+        way_back.put(detail_type, {"cache": CACHE}, source="Momento")
+    assert way_back.requests_until_now() == []
+    assert way_back.dead_letters() == []
+
+
+# ---- Deployment
+
+
+def deploy_in(aws: LocalAws, region: str, **parameters: str) -> dict[str, str]:
+    """Deploys to another region of the same local AWS; a stack that fails raises."""
+    formation = boto3.client(
+        "cloudformation",
+        region_name=region,
+        endpoint_url=aws.endpoint,
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    given = {"MomentoApiKey": "key", **parameters}
+    formation.create_stack(
+        StackName="elsewhere",
+        TemplateBody=TEMPLATE.read_text(),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+    )
+    formation.get_waiter("stack_create_complete").wait(StackName="elsewhere", WaiterConfig={"Delay": 0.1})
+    (stack,) = formation.describe_stacks(StackName="elsewhere")["Stacks"]
+    formation.delete_stack(StackName="elsewhere")
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+@pytest.mark.parametrize("region", ["us-west-2", "ap-northeast-1"])
+def test_the_endpoint_follows_from_the_region(aws: LocalAws, region: str) -> None:
+    assert deploy_in(aws, region)["MomentoEndpointUsed"] == ENDPOINTS[region]
+
+
+def test_a_region_without_momento_is_refused_with_a_sentence(aws: LocalAws) -> None:
+    with pytest.raises(Exception, match=r"Momento has no public endpoint in this region\. Deploy to us-east-1"):
+        deploy_in(aws, "sa-east-1")
+
+
+def test_a_private_cell_may_be_anywhere(aws: LocalAws) -> None:
+    outputs = deploy_in(aws, "sa-east-1", MomentoEndpoint="https://api.cache.cell-1-private.prod.a.momentohq.com")
+    assert outputs["MomentoEndpointUsed"] == "https://api.cache.cell-1-private.prod.a.momentohq.com"
+
+
+def test_a_bus_that_does_not_exist_fails_the_deployment(aws: LocalAws) -> None:
+    with pytest.raises(DeploymentFailed, match="no-such-bus"):
+        aws.deploy("no-bus", TEMPLATE, {"MomentoApiKey": "key", "EventBridgeBus": "no-such-bus"})
+    aws.delete("no-bus")
+
+
+# ---- The stand-in is no easier than Momento
+
+OK = {"Authorization": "momento-key"}
+TEXT = {**OK, "Content-Type": "text/plain"}
+REQUESTS = {
+    "a set": ("PUT", "/cache/orders?key=k&ttl_seconds=60", OK, 204),
+    "a set with the key in the query": ("PUT", "/cache/orders?key=k&ttl_seconds=60&token=momento-key", {}, 204),
+    "a key in header and query": ("PUT", "/cache/orders?key=k&ttl_seconds=60&token=momento-key", OK, 400),
+    "no key at all": ("PUT", "/cache/orders?key=k&ttl_seconds=60", {}, 401),
+    "a wrong key": ("PUT", "/cache/orders?key=k&ttl_seconds=60", {"Authorization": "other"}, 401),
+    "a scheme word before the key": ("DELETE", "/cache/orders?key=k", {"Authorization": "Bearer momento-key"}, 401),
+    "both keys": ("PUT", "/cache/orders?key=k&key_base64=aw&ttl_seconds=60", OK, 400),
+    "an empty second key": ("PUT", "/cache/orders?key=k&key_base64=&ttl_seconds=60", OK, 400),
+    "neither key": ("DELETE", "/cache/orders", OK, 400),
+    "no ttl": ("PUT", "/cache/orders?key=k", OK, 400),
+    "a ttl of words": ("PUT", "/cache/orders?key=k&ttl_seconds=soon", OK, 400),
+    "an unknown parameter": ("DELETE", "/cache/orders?key=k&ttl=60", OK, 400),
+    "a parameter given twice": ("DELETE", "/cache/orders?key=k&key=l", OK, 400),
+    "an unknown cache": ("DELETE", "/cache/other?key=k", OK, 404),
+    "a name that is not escaped": ("DELETE", "/cache/a/b?key=k", OK, 404),
+    "another method": ("POST", "/cache/orders?key=k&ttl_seconds=60", OK, 405),
+    "a message": ("POST", "/topics/orders/t", TEXT, 204),
+    "a message with a key": ("POST", "/topics/orders/t?key=k", TEXT, 400),
+    "a message of another type": ("POST", "/topics/orders/t", {**OK, "Content-Type": "application/json"}, 400),
+    "no topic": ("POST", "/topics/orders/", TEXT, 404),
+}
+
+
+@pytest.mark.parametrize("case", REQUESTS)
+def test_the_stand_in_answers_as_momento_is_documented_to(case: str) -> None:
+    method, target, headers, status = REQUESTS[case]
+    with MomentoStandIn(api_key="momento-key", caches={CACHE, "a/b"}) as momento:
+        address = urlsplit(momento.url)
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+        connection.request(method, target, body=b"value", headers=headers)
+        assert connection.getresponse().status == status
+        connection.close()
+        assert bool(momento.items or momento.messages) == (status == 204)

@@ -1,0 +1,270 @@
+"""make publish, against the local S3 in two regions; and a deployment of what it published, in each of them."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import re
+import subprocess
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tools.binaries import binary
+from tools.cloudformation import read_template
+from tools.event_bridge_gate import EventBridgeGate
+from tools.local_aws import LocalAws
+from tools.momento_webhook import captured_body, post_signed
+from tools.packaged_template import packaged
+from tools.paths import ARCHITECTURE, ROOT
+from tools.zip_bootstrap import zip_bootstrap
+
+PREFIX = "momento-release-test"
+REGIONS = ("us-east-1", "eu-west-1")
+VERSION = "9.9.9"
+SECRET = "the secret of a published stack"
+BINARIES = ("webhook", "redrive")
+
+
+@dataclass
+class Published:
+    build: Path
+    output: str
+
+    def links(self, template: str) -> dict[str, tuple[str, str]]:
+        """From region to the link's stack name and template URL."""
+        found = {}
+        for link in re.findall(r"https://console\.aws\.amazon\.com\S+", self.output):
+            parts = urlsplit(link)
+            assert parts.fragment.startswith("/stacks/create/review?")
+            query = parse_qs(urlsplit(parts.fragment).query)
+            if query["templateURL"][0].endswith(f"/{template}"):
+                found[parse_qs(parts.query)["region"][0]] = (query["stackName"][0], query["templateURL"][0])
+        return found
+
+
+def publish(aws: LocalAws, build: Path, *arguments: str, prefix: str = PREFIX) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "AWS_ENDPOINT_URL": aws.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ["HOME"],
+    }
+    command = [ROOT / "scripts" / "publish", prefix, *arguments, "--build", build]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The zips of this machine's own release build, named as those of make build."""
+    folder = tmp_path_factory.mktemp("build")
+    for name in BINARIES:
+        (folder / f"{name}-{ARCHITECTURE}.zip").write_bytes(zip_bootstrap(binary(name)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def buckets(aws: LocalAws) -> Iterator[dict[str, str]]:
+    """From region to the bucket that publish-buckets.yaml made there."""
+    template = ROOT / "publish-buckets.yaml"
+    given = {"BucketPrefix": PREFIX}
+    stacks = {region: f"{PREFIX}-{region}" for region in REGIONS}
+    yield {region: aws.deploy(stack, template, given, region)["BucketName"] for region, stack in stacks.items()}
+    for region, stack in stacks.items():
+        storage = aws.client("s3", region)
+        for version in storage.list_object_versions(Bucket=stack).get("Versions", []):
+            storage.delete_object(Bucket=stack, Key=version["Key"], VersionId=version["VersionId"])
+        aws.delete(stack, region)
+        if stack in [there["Name"] for there in storage.list_buckets()["Buckets"]]:
+            storage.delete_bucket(Bucket=stack)
+
+
+@pytest.fixture(scope="module")
+def published(aws: LocalAws, build: Path, buckets: dict[str, str]) -> Published:
+    run = publish(aws, build, *REGIONS, "--version", VERSION)
+    assert run.returncode == 0, run.stderr
+    return Published(build, run.stdout)
+
+
+def stored(aws: LocalAws, bucket: str, key: str) -> bytes:
+    return aws.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def keys(aws: LocalAws, bucket: str) -> set[str]:
+    return {there["Key"] for there in aws.client("s3").list_objects_v2(Bucket=bucket).get("Contents", [])}
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_zips_and_the_templates_are_in_the_bucket_of_the_region(
+    region: str, aws: LocalAws, buckets: dict[str, str], published: Published
+) -> None:
+    bucket = buckets[region]
+    assert bucket == f"{PREFIX}-{region}"
+    for name in BINARIES:
+        zipped = f"{name}-{ARCHITECTURE}.zip"
+        key = f"momento-eventbridge/{VERSION}/{zipped}"
+        assert stored(aws, bucket, key) == (published.build / zipped).read_bytes()
+    api_destinations = (ROOT / "api-destinations.yaml").read_bytes()
+    assert stored(aws, bucket, f"momento-eventbridge/{VERSION}/api-destinations.yaml") == api_destinations
+    latest = stored(aws, bucket, "momento-eventbridge/latest/template.yaml")
+    assert latest == stored(aws, bucket, f"momento-eventbridge/{VERSION}/template.yaml")
+
+
+@pytest.mark.parametrize(
+    ("template", "stack"),
+    [("template.yaml", "momento-eventbridge"), ("api-destinations.yaml", "momento-api-destinations")],
+)
+def test_there_is_a_launch_link_for_each_region_to_the_template_in_its_own_bucket(
+    template: str, stack: str, published: Published
+) -> None:
+    assert published.links(template) == {
+        region: (stack, f"https://{PREFIX}-{region}.s3.{region}.amazonaws.com/momento-eventbridge/latest/{template}")
+        for region in REGIONS
+    }
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_what_a_launch_link_names_deploys_in_its_region_and_takes_a_signed_webhook(
+    region: str, aws: LocalAws, gate: EventBridgeGate, published: Published
+) -> None:
+    stack, url = published.links("template.yaml")[region]
+    # The same object, at the local S3.
+    parts = urlsplit(url)
+    here = f"{aws.endpoint}/{(parts.hostname or '').split('.')[0]}{parts.path}"
+    parameters = {"MomentoSecretString": SECRET, "Architecture": ARCHITECTURE}
+    outputs = aws.deploy_url(stack, here, parameters, region)
+    try:
+        functions = aws.client("lambda", region).list_functions()["Functions"]
+        codes = {function["CodeSha256"] for function in functions if stack in function["FunctionName"]}
+        assert codes == {
+            b64encode(hashlib.sha256((published.build / f"{binary}-{ARCHITECTURE}.zip").read_bytes()).digest()).decode()
+            for binary in BINARIES
+        }
+        gate.take()
+        body = captured_body()
+        answer = post_signed(aws.function_url_local(outputs["FunctionUrl"]), SECRET, body)
+        assert (answer.status, answer.message) == (200, "Success")
+        assert [entry["Detail"] for entry in gate.take()] == [body.decode()]
+    finally:
+        aws.delete(stack, region)
+
+
+def test_publishing_the_same_again_changes_nothing(
+    aws: LocalAws, build: Path, buckets: dict[str, str], published: Published
+) -> None:
+    storage = aws.client("s3")
+
+    def versions() -> set[str]:
+        found = storage.list_object_versions(Bucket=buckets["us-east-1"])["Versions"]
+        return {(version["Key"], version["VersionId"]) for version in found}
+
+    before = versions()
+    run = publish(aws, build, *REGIONS, "--version", VERSION)
+    assert run.returncode == 0, run.stderr
+    assert versions() == before
+    assert Published(build, run.stdout).links("template.yaml") == published.links("template.yaml")
+
+
+def test_other_bytes_never_replace_those_of_a_version(
+    aws: LocalAws, build: Path, buckets: dict[str, str], published: Published, tmp_path: Path
+) -> None:
+    for zipped in build.iterdir():
+        (tmp_path / zipped.name).write_bytes(zipped.read_bytes() + b"\0")
+    run = publish(aws, tmp_path, "us-east-1", "--version", VERSION)
+    assert run.returncode == 1
+    assert "what is released never changes: raise the version in Cargo.toml" in run.stderr
+    key = f"momento-eventbridge/{VERSION}/webhook-{ARCHITECTURE}.zip"
+    assert stored(aws, buckets["us-east-1"], key) == (build / f"webhook-{ARCHITECTURE}.zip").read_bytes()
+
+
+def test_a_pre_release_leaves_the_latest_release_where_it_is(
+    aws: LocalAws, build: Path, buckets: dict[str, str], published: Published
+) -> None:
+    latest = stored(aws, buckets["us-east-1"], "momento-eventbridge/latest/template.yaml")
+    run = publish(aws, build, "us-east-1", "--version", "10.0.0-rc.1")
+    assert run.returncode == 0, run.stderr
+    assert stored(aws, buckets["us-east-1"], "momento-eventbridge/latest/template.yaml") == latest
+    _, url = Published(build, run.stdout).links("template.yaml")["us-east-1"]
+    assert url.endswith("/momento-eventbridge/10.0.0-rc.1/template.yaml")
+
+
+def test_a_missing_bucket_is_answered_with_the_command_that_makes_it(aws: LocalAws, build: Path) -> None:
+    run = publish(aws, build, "us-west-2", prefix="nobodys")
+    assert run.returncode == 1
+    assert "aws cloudformation deploy --region us-west-2 --stack-name nobodys-us-west-2 " in run.stderr
+    assert "--parameter-overrides BucketPrefix=nobodys" in run.stderr
+
+
+def test_without_zips_nothing_is_published(aws: LocalAws, buckets: dict[str, str], tmp_path: Path) -> None:
+    run = publish(aws, tmp_path, "us-east-1", "--version", "8.8.8")
+    assert run.returncode == 1
+    assert "make them with: make build" in run.stderr
+    assert not [key for key in keys(aws, buckets["us-east-1"]) if "8.8.8" in key]
+
+
+@pytest.mark.parametrize("arguments", [("Not_A_Prefix",), ("prefix", "--version", "1.2")])
+def test_a_prefix_or_a_version_that_cannot_be_is_refused(arguments: tuple[str, ...], aws: LocalAws) -> None:
+    run = publish(aws, ROOT / "build", *arguments[1:], prefix=arguments[0])
+    assert run.returncode == 2
+    assert "has to be" in run.stderr
+
+
+def test_a_bucket_is_encrypted_versioned_and_open_for_released_objects_alone(
+    aws: LocalAws, buckets: dict[str, str]
+) -> None:
+    storage = aws.client("s3", "eu-west-1")
+    bucket = buckets["eu-west-1"]
+    assert storage.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+    (rule,) = storage.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+    tls_only, read = json.loads(storage.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    arn = f"arn:aws:s3:::{bucket}"
+    assert tls_only["Effect"] == "Deny"
+    assert tls_only["Resource"] == [arn, f"{arn}/*"]
+    assert tls_only["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (read["Effect"], read["Action"], read["Resource"]) == (
+        "Allow",
+        "s3:GetObject",
+        f"{arn}/momento-eventbridge/*",
+    )
+
+
+def test_the_publishing_role_is_for_one_environment_of_one_repository_and_writes_releases_alone() -> None:
+    template = read_template((ROOT / "publish-buckets.yaml").read_text(encoding="utf-8"))
+    role = template["Resources"]["PublisherRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Condition"] == {
+        "StringEquals": {
+            "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+            "token.actions.githubusercontent.com:sub": {
+                "Fn::Sub": "repo:${GitHubRepository}:environment:${GitHubEnvironment}"
+            },
+        }
+    }
+    ((write, list_bucket),) = [policy["PolicyDocument"]["Statement"] for policy in role["Policies"]]
+    assert write["Action"] == ["s3:GetObject", "s3:PutObject"]
+    assert write["Resource"] == {"Fn::Sub": "arn:${AWS::Partition}:s3:::${BucketPrefix}-*/momento-eventbridge/*"}
+    assert list_bucket["Action"] == "s3:ListBucket"
+
+
+@pytest.mark.parametrize("built", [("arm64", "x86_64"), ("arm64",), ("x86_64",)])
+def test_a_packaged_template_differs_in_where_the_code_is_and_what_was_built(built: tuple[str, ...]) -> None:
+    original = (ROOT / "template.yaml").read_text()
+    text = packaged(original, "some-prefix", "momento-eventbridge/1.2.3", built)
+    changed = [
+        line[1:].strip()
+        for line in difflib.unified_diff(original.splitlines(), text.splitlines(), lineterm="", n=0)
+        if line.startswith("+") and not line.startswith("+++")
+    ]
+    bucket = '{ S3Bucket: !Sub "some-prefix-${AWS::Region}", S3Key: !Sub "momento-eventbridge/1.2.3/'
+    code = [f'Code: {bucket}{binary}-${{Architecture}}.zip" }}' for binary in BINARIES]
+    choices = [f"AllowedValues: [{built[0]}]"] if len(built) == 1 else []
+    default = ["Default: x86_64"] if built == ("x86_64",) else []
+    assert sorted(changed) == sorted([*code, *choices, *default])

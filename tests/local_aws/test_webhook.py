@@ -1,0 +1,40 @@
+"""The cases of tests/cases, sent to the Function URL of the deployed template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tools.bus_watch import BusWatch
+from tools.event_bridge_gate import EventBridgeGate
+from tools.local_aws import LocalAws
+from tools.paths import ARCHITECTURE, ROOT
+from tools.waiting import wait_for
+from tools.webhook_cases import SECRET
+from tools.webhook_checks import BUS, IN_BOTH_ENCODINGS, Handler
+
+
+@pytest.fixture(scope="module")
+def handler(aws: LocalAws, gate: EventBridgeGate, make_bus: Callable[[str], BusWatch]) -> Iterator[Handler]:
+    """The deployed template without its redrive, so that what is queued stays to be looked at."""
+    watch = make_bus(BUS)
+    parameters = {"MomentoSecretString": SECRET, "EventBridgeBus": BUS, "Architecture": ARCHITECTURE}
+    outputs = aws.deploy("webhook-cases", ROOT / "template.yaml", parameters)
+    functions = aws.client("lambda")
+    name = outputs["RedriveFunctionName"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    wait_for(
+        "the redrive function's mapping to be off",
+        lambda: functions.get_event_source_mapping(UUID=mapping["UUID"])["State"] == "Disabled",
+    )
+    gate.take()
+    url = aws.function_url_local(outputs["FunctionUrl"])
+    yield Handler("function-url", url, gate, watch, aws.client("sqs"), outputs["RetryQueueUrl"])
+    aws.delete("webhook-cases")
+
+
+@pytest.mark.parametrize("name", IN_BOTH_ENCODINGS)
+def test_the_answer_the_bus_and_the_queue_are_right_for(name: str, handler: Handler) -> None:
+    handler.check(*IN_BOTH_ENCODINGS[name])

@@ -1,0 +1,543 @@
+"""What the template says, where saying it is all that can be shown without a real account."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+
+from tools.paths import ROOT
+from tools.template_reader import (
+    PARAMETERS,
+    PATH,
+    PSEUDO,
+    RESOURCES,
+    TEMPLATE,
+    Resolver,
+    alarm_metrics,
+    dashboard_metrics,
+    of_type,
+)
+
+INTERFACE = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
+SECRET = {"MomentoSecretString": "whsec"}
+EVERYTHING = {**SECRET, "AlarmEmail": "someone@example.com", "NoEventMinutes": 30, "EventLog": "yes"}
+OTHER_ACCOUNT = "arn:aws:events:eu-west-1:210987654321:event-bus/theirs"
+
+
+# ---- The form
+
+
+def test_every_parameter_stands_in_one_group_of_the_form_and_has_a_label():
+    grouped = [name for group in INTERFACE["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(PARAMETERS)
+    assert sorted(INTERFACE["ParameterLabels"]) == sorted(PARAMETERS)
+    assert all(group["Label"]["default"] for group in INTERFACE["ParameterGroups"])
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_parameter_explains_itself_and_says_what_it_takes(name: str):
+    parameter = PARAMETERS[name]
+    assert parameter["Description"].endswith(".")
+    if "AllowedPattern" in parameter:
+        assert parameter["ConstraintDescription"].startswith("must be")
+    elif parameter["Type"] == "Number":
+        assert "MinValue" in parameter or "AllowedValues" in parameter
+    else:
+        assert "AllowedValues" in parameter or "MaxLength" in parameter
+
+
+def test_a_deployment_needs_nothing_but_the_secret():
+    assert all("Default" in parameter for parameter in PARAMETERS.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        (
+            "EventBridgeBus",
+            ["default", "my.bus/a-b_c", OTHER_ACCOUNT],
+            ["", "a b", "arn:aws:sns:eu-west-1:210987654321:x"],
+        ),
+        (
+            "ExistingSecret",
+            ["", "momento/webhook", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:momento/webhook-AbCdEf"],
+            ["two words", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:momento/webhook"],
+        ),
+        (
+            "ExistingSecretKeyArn",
+            ["", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
+            ["alias/x", "arn:aws:kms:eu-west-1:123456789012:alias/x"],
+        ),
+        ("AlarmEmail", ["", "someone@example.com"], ["someone", "a b@example.com"]),
+        ("AlarmTopicArn", ["", "arn:aws:sns:eu-west-1:123456789012:alarms"], ["alarms", OTHER_ACCOUNT]),
+    ],
+)
+def test_a_parameter_takes_what_it_should_and_refuses_the_rest(name: str, good: list[str], bad: list[str]):
+    pattern = re.compile(PARAMETERS[name]["AllowedPattern"])
+    assert [value for value in good if not pattern.fullmatch(value)] == []
+    assert [value for value in bad if pattern.fullmatch(value)] == []
+
+
+def test_the_secret_is_shown_nowhere():
+    assert PARAMETERS["MomentoSecretString"]["NoEcho"] is True
+    assert PARAMETERS["MomentoSecretString"]["Default"] == ""
+    users = [name for name, resource in RESOURCES.items() if "'MomentoSecretString'" in str(resource["Properties"])]
+    assert users == ["SigningSecret"]
+    assert "'MomentoSecretString'" not in str(TEMPLATE["Outputs"])
+
+
+@pytest.mark.parametrize(
+    ("given", "allowed"),
+    [
+        ({"MomentoSecretString": "whsec"}, True),
+        ({"ExistingSecret": "momento"}, True),
+        ({}, False),
+        ({"MomentoSecretString": "whsec", "ExistingSecret": "momento"}, False),
+    ],
+)
+def test_exactly_one_secret_is_asked_for(given: dict[str, str], allowed: bool):
+    [rule] = TEMPLATE["Rules"].values()
+    [assertion] = rule["Assertions"]
+    assert Resolver(**given).resolve(assertion["Assert"]) is allowed
+    assert "MomentoSecretString" in assertion["AssertDescription"]
+
+
+def test_the_template_uses_only_the_yaml_that_cloudformation_reads():
+    tokens = list(yaml.scan(PATH.read_text()))
+    assert not [token for token in tokens if isinstance(token, yaml.AnchorToken | yaml.AliasToken)]
+
+
+# ---- The function behind the URL
+
+
+def test_the_url_may_be_called_by_anyone_and_the_function_through_the_url_alone():
+    permissions = [Resolver(**SECRET).properties(name) for name in of_type("AWS::Lambda::Permission")]
+    function = {"FunctionName": "<WebhookFunction.Arn>", "Principal": "*"}
+    assert sorted(permissions, key=lambda permission: permission["Action"]) == [
+        {**function, "Action": "lambda:InvokeFunction", "InvokedViaFunctionUrl": True},
+        {**function, "Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "NONE"},
+    ]
+    [url] = of_type("AWS::Lambda::Url")
+    properties = Resolver(**SECRET).properties(url)
+    assert properties == {"TargetFunctionArn": "<WebhookFunction.Arn>", "AuthType": "NONE"}
+
+
+@pytest.mark.parametrize("name", of_type("AWS::Lambda::Function"))
+def test_a_function_runs_where_it_was_built_for_and_is_never_throttled_by_its_own_setting(name: str):
+    function = Resolver(**SECRET, Architecture="x86_64").properties(name)
+    assert (function["Runtime"], function["Handler"]) == ("provided.al2023", "bootstrap")
+    assert function["Architectures"] == ["x86_64"]
+    assert Resolver(**SECRET).properties(name)["Architectures"] == ["arm64"]
+    assert "ReservedConcurrentExecutions" not in function
+    assert "DeadLetterConfig" not in function
+    assert RESOURCES[name]["Metadata"]["BuildMethod"] == "rust-cargolambda"
+    assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_a_late_event_still_has_time_after_momento_hung_up():
+    assert RESOURCES["WebhookFunction"]["Properties"]["Timeout"] >= 10
+
+
+@pytest.mark.parametrize("name", of_type("AWS::Lambda::Function"))
+def test_a_function_logs_json_to_a_group_that_forgets(name: str):
+    logging = Resolver(**SECRET).properties(name)["LoggingConfig"]
+    assert logging["LogFormat"] == "JSON"
+    group = logging["LogGroup"].strip("<>")
+    assert Resolver(**SECRET, LogDays=7).properties(group)["RetentionInDays"] == "7"
+
+
+@pytest.mark.parametrize("name", of_type("AWS::Lambda::Function"))
+def test_the_log_level_is_kept_by_the_function_and_never_costs_the_metrics(name: str):
+    # Lambda's own filter takes a line without a level, as those of the metrics are, for INFO.
+    function = Resolver(**SECRET, LogLevel="ERROR").properties(name)
+    assert function["Environment"]["Variables"]["RUST_LOG"] == "ERROR"
+    assert function["LoggingConfig"]["ApplicationLogLevel"] == "DEBUG"
+
+
+def test_the_functions_get_the_settings_that_they_read():
+    resolver = Resolver(**SECRET, MaxEventAgeSeconds=90, PreviousSecretSeconds=0, EventBridgeBus="momento")
+    assert resolver.properties("WebhookFunction")["Environment"]["Variables"] == {
+        "EVENT_BUS_NAME": "momento",
+        "SIGNING_SECRET_ID": "<SigningSecret>",
+        "RETRY_QUEUE_URL": "<RetryQueue>",
+        "MAX_EVENT_AGE_SECONDS": "90",
+        "PREVIOUS_SECRET_SECONDS": "0",
+        "RUST_LOG": "INFO",
+    }
+    assert resolver.properties("RedriveFunction")["Environment"]["Variables"] == {
+        "EVENT_BUS_NAME": "momento",
+        "RUST_LOG": "INFO",
+    }
+
+
+# ---- The bus
+
+
+@pytest.mark.parametrize(
+    ("bus", "arn", "archived"),
+    [
+        ("default", "arn:aws:events:eu-west-1:123456789012:event-bus/default", True),
+        ("team/momento.events", "arn:aws:events:eu-west-1:123456789012:event-bus/team/momento.events", True),
+        (
+            "arn:aws:events:eu-west-1:123456789012:event-bus/ours",
+            "arn:aws:events:eu-west-1:123456789012:event-bus/ours",
+            True,
+        ),
+        (OTHER_ACCOUNT, OTHER_ACCOUNT, False),
+    ],
+)
+def test_a_bus_by_name_or_arn_gets_its_own_arn_in_the_roles_and_an_archive_where_one_is_possible(
+    bus: str, arn: str, archived: bool
+):
+    resolver = Resolver(**SECRET, EventBridgeBus=bus)
+    for role in ("WebhookRole", "RedriveRole"):
+        assert statement(resolver, role, "PutOnTheBus")["Resource"] == arn
+    assert resolver.exists("Archive") is archived
+    if archived:
+        assert resolver.properties("Archive")["SourceArn"] == arn
+    assert resolver.properties("WebhookFunction")["Environment"]["Variables"]["EVENT_BUS_NAME"] == bus
+
+
+def test_the_archive_holds_what_came_from_momento_for_as_long_as_was_asked():
+    archive = Resolver(**SECRET, ArchiveDays=3).properties("Archive")
+    assert archive["EventPattern"] == {"source": ["Momento"]}
+    assert archive["RetentionDays"] == "3"
+
+
+# ---- Roles
+
+
+def statement(resolver: Resolver, role: str, sid: str) -> dict:
+    [policy] = resolver.properties(role)["Policies"]
+    [found] = [entry for entry in policy["PolicyDocument"]["Statement"] if entry["Sid"] == sid]
+    return found
+
+
+def allowed(role: str, **given: str) -> dict[str, str]:
+    """Each action that a role allows, and on what."""
+    [policy] = Resolver(**given).properties(role)["Policies"]
+    grants = {}
+    for entry in policy["PolicyDocument"]["Statement"]:
+        assert entry["Effect"] == "Allow"
+        actions = entry["Action"] if isinstance(entry["Action"], list) else [entry["Action"]]
+        grants |= dict.fromkeys(actions, entry["Resource"])
+    return grants
+
+
+BUS = f"arn:aws:events:eu-west-1:{PSEUDO['AWS::AccountId']}:event-bus/default"
+X_RAY = {"xray:PutTraceSegments": "*", "xray:PutTelemetryRecords": "*"}
+
+
+def test_the_webhook_may_do_what_it_does_and_nothing_else():
+    assert allowed("WebhookRole", **SECRET) == {
+        "events:PutEvents": BUS,
+        "events:DescribeEventBus": BUS,
+        "secretsmanager:GetSecretValue": "<SigningSecret.Id>",
+        "sqs:SendMessage": "<RetryQueue.Arn>",
+        "logs:CreateLogStream": "<WebhookLogs.Arn>",
+        "logs:PutLogEvents": "<WebhookLogs.Arn>",
+        **X_RAY,
+    }
+
+
+def test_the_redrive_function_may_do_what_it_does_and_nothing_else():
+    assert allowed("RedriveRole", **SECRET) == {
+        "events:PutEvents": BUS,
+        "events:DescribeEventBus": BUS,
+        "sqs:ReceiveMessage": "<RetryQueue.Arn>",
+        "sqs:DeleteMessage": "<RetryQueue.Arn>",
+        "sqs:GetQueueAttributes": "<RetryQueue.Arn>",
+        "logs:CreateLogStream": "<RedriveLogs.Arn>",
+        "logs:PutLogEvents": "<RedriveLogs.Arn>",
+        **X_RAY,
+    }
+
+
+SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:momento/webhook"
+
+
+@pytest.mark.parametrize(
+    ("named", "arn"), [("momento/webhook", f"{SECRET_ARN}-??????"), (f"{SECRET_ARN}-AbCdEf", f"{SECRET_ARN}-AbCdEf")]
+)
+def test_an_existing_secret_is_read_and_none_is_made(named: str, arn: str):
+    resolver = Resolver(ExistingSecret=named)
+    assert not resolver.exists("SigningSecret")
+    assert statement(resolver, "WebhookRole", "ReadTheSigningSecret")["Resource"] == arn
+    assert resolver.properties("WebhookFunction")["Environment"]["Variables"]["SIGNING_SECRET_ID"] == named
+
+
+def test_the_key_of_an_existing_secret_may_be_used_through_secrets_manager_alone():
+    key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    decrypt = statement(
+        Resolver(ExistingSecret="momento", ExistingSecretKeyArn=key), "WebhookRole", "DecryptTheSigningSecret"
+    )
+    assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", key)
+    assert decrypt["Condition"] == {"StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}}
+
+
+@pytest.mark.parametrize("name", of_type("AWS::IAM::Role"))
+def test_a_role_is_for_lambda_alone(name: str):
+    [trust] = Resolver(**SECRET).properties(name)["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Principal"], trust["Action"]) == ({"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
+    assert "ManagedPolicyArns" not in RESOURCES[name]["Properties"]
+
+
+# ---- Queues
+
+KEPT = {"no": "DeadLetterQueue", "yes": "KeptDeadLetterQueue"}
+
+
+@pytest.mark.parametrize("keep", KEPT)
+def test_the_queues_name_each_other_so_that_a_redrive_can_be_started_from_the_console(keep: str):
+    resolver = Resolver(**SECRET, KeepDeadLetters=keep)
+    assert [name for name in KEPT.values() if resolver.exists(name)] == [KEPT[keep]]
+    retry, dead = resolver.properties("RetryQueue"), resolver.properties(KEPT[keep])
+    arn = f"arn:aws:sqs:eu-west-1:{PSEUDO['AWS::AccountId']}:{retry['QueueName']}"
+    assert retry["RedrivePolicy"]["deadLetterTargetArn"] == f"<{KEPT[keep]}.Arn>"
+    assert dead["RedriveAllowPolicy"] == {"redrivePermission": "byQueue", "sourceQueueArns": [arn]}
+    assert len(retry["QueueName"]) <= 80
+
+
+def test_both_forms_of_the_dead_letter_queue_are_alike_but_for_what_deleting_the_stack_does():
+    gone, kept = RESOURCES["DeadLetterQueue"], RESOURCES["KeptDeadLetterQueue"]
+    assert gone["Properties"] == kept["Properties"]
+    assert (gone["DeletionPolicy"], kept["DeletionPolicy"]) == ("Delete", "RetainExceptOnCreate")
+
+
+def test_an_outage_of_half_an_hour_heals_by_itself():
+    queue, function = RESOURCES["RetryQueue"]["Properties"], RESOURCES["RedriveFunction"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert (queue["RedrivePolicy"]["maxReceiveCount"] - 1) * queue["VisibilityTimeout"] >= 1.5 * 30 * 60
+
+
+def test_a_message_is_kept_for_fourteen_days_and_encrypted():
+    for name, queue in of_type("AWS::SQS::Queue").items():
+        assert queue["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 60 * 60, name
+        assert queue["Properties"]["SqsManagedSseEnabled"] is True, name
+
+
+@pytest.mark.parametrize("keep", KEPT)
+def test_the_queues_are_spoken_to_over_tls_alone(keep: str):
+    resolver = Resolver(**SECRET, KeepDeadLetters=keep)
+    protected = {}
+    for name in of_type("AWS::SQS::QueuePolicy"):
+        policy = resolver.properties(name)
+        [deny] = policy["PolicyDocument"]["Statement"]
+        assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "sqs:*")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        [queue] = policy["Queues"]
+        protected[queue] = deny["Resource"]
+    assert protected == {"<RetryQueue>": "<RetryQueue.Arn>", f"<{KEPT[keep]}>": f"<{KEPT[keep]}.Arn>"}
+
+
+def test_the_redrive_function_takes_ten_messages_and_reports_each_one_that_failed():
+    [source] = of_type("AWS::Lambda::EventSourceMapping")
+    mapping = Resolver(**SECRET).properties(source)
+    assert (mapping["EventSourceArn"], mapping["FunctionName"]) == ("<RetryQueue.Arn>", "<RedriveFunction.Arn>")
+    assert mapping["BatchSize"] == 10
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+# ---- Stacks side by side, and their end
+
+NAMING = re.compile(
+    r"^(Name|\w*(FunctionName|RoleName|QueueName|TopicName|AlarmName|DashboardName|LogGroupName|PolicyName|ArchiveName))$"
+)
+
+
+def test_no_resource_has_a_name_that_a_second_stack_would_have_too():
+    for logical_id, resource in RESOURCES.items():
+        for key, value in resource["Properties"].items():
+            if NAMING.match(key):
+                assert "AWS::StackId" in str(value) or "Fn::GetAtt" in value, f"{logical_id}.{key} is {value}"
+
+
+def test_deleting_the_stack_leaves_nothing_but_the_dead_letters_that_were_asked_to_stay():
+    policies = {name: resource.get("DeletionPolicy", "Delete") for name, resource in RESOURCES.items()}
+    assert {name for name, policy in policies.items() if policy != "Delete"} == {"KeptDeadLetterQueue"}
+
+
+def test_what_holds_data_says_what_becomes_of_it():
+    holding = ("AWS::SQS::Queue", "AWS::Logs::LogGroup", "AWS::SecretsManager::Secret")
+    for name, resource in RESOURCES.items():
+        if resource["Type"] in holding:
+            assert resource.keys() >= {"DeletionPolicy", "UpdateReplacePolicy"}, name
+
+
+def test_whatever_can_have_a_tag_has_one():
+    untagged = {
+        "AWS::Events::Archive",
+        "AWS::Lambda::Permission",
+        "AWS::Lambda::Url",
+        "AWS::Logs::ResourcePolicy",
+        "AWS::SNS::TopicPolicy",
+        "AWS::SQS::QueuePolicy",
+    }
+    for name, resource in RESOURCES.items():
+        if resource["Type"] not in untagged:
+            assert {"Key": "application", "Value": "momento-eventbridge"} in resource["Properties"]["Tags"], name
+
+
+# ---- Alarms and the dashboard
+
+ALARMS = of_type("AWS::CloudWatch::Alarm")
+# As AWS's documentation of each service names them.
+METRICS_OF_AWS = {
+    "AWS/Lambda": {"FunctionName": {"Duration", "Errors", "Throttles", "Url5xxCount"}},
+    "AWS/SQS": {
+        "QueueName": {
+            "ApproximateAgeOfOldestMessage",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesVisible",
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_says_what_happened_and_what_to_do(name: str):
+    properties = ALARMS[name]["Properties"]
+    assert len(re.findall(r"[.?!](?:\s|$)", properties["AlarmDescription"])) >= 2
+    assert len(properties["AlarmDescription"]) <= 1024
+    assert "Metrics" not in properties, "metric math"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, []),
+        ({"AlarmEmail": "a@example.com"}, ["<AlarmTopic>"]),
+        ({"AlarmTopicArn": "arn:aws:sns:eu-west-1:123456789012:x"}, ["arn:aws:sns:eu-west-1:123456789012:x"]),
+    ],
+)
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_tells_whom_it_was_told_to(name: str, given: dict[str, str], told: list[str]):
+    assert Resolver(**SECRET, **given).properties(name)["AlarmActions"] == told
+
+
+def test_there_is_an_alarm_for_each_thing_that_can_go_wrong():
+    watched = {(namespace, metric) for namespace, metric, _, _ in alarm_metrics(Resolver(**EVERYTHING))}
+    assert watched == {
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
+        ("AWS/Lambda", "Throttles"),
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Url5xxCount"),
+        ("MomentoEventBridge", "BothFailed"),
+        ("MomentoEventBridge", "Forged"),
+        ("MomentoEventBridge", "Delivered"),
+    }
+
+
+@pytest.mark.parametrize("keep", KEPT)
+@pytest.mark.parametrize("metrics", [alarm_metrics, dashboard_metrics])
+def test_a_metric_of_aws_exists_and_belongs_to_this_stack(metrics, keep: str):
+    owners = {
+        "FunctionName": {"<WebhookFunction>"},
+        "QueueName": {"<RetryQueue.QueueName>", f"<{KEPT[keep]}.QueueName>"},
+    }
+    for namespace, metric, names, values in metrics(Resolver(**EVERYTHING, KeepDeadLetters=keep)):
+        if namespace != "MomentoEventBridge":
+            [dimension], [value] = names, values
+            assert metric in METRICS_OF_AWS[namespace][dimension]
+            assert value in owners[dimension]
+
+
+def test_the_dead_letter_alarm_watches_the_dead_letter_queue():
+    for keep, queue in KEPT.items():
+        alarm = Resolver(**SECRET, KeepDeadLetters=keep).properties("DeadLetterAlarm")
+        assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": f"<{queue}.QueueName>"}]
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+
+
+def test_the_age_of_waiting_events_is_judged_before_sqs_leaves_them_out_of_it():
+    # SQS's ApproximateAgeOfOldestMessage leaves out what was received three times: after two visibility timeouts.
+    waits = 2 * RESOURCES["RetryQueue"]["Properties"]["VisibilityTimeout"]
+    assert RESOURCES["WaitingAlarm"]["Properties"]["Threshold"] <= waits - 120
+
+
+def test_silence_is_an_alarm_only_where_it_was_asked_for():
+    assert not Resolver(**SECRET).exists("NoEventAlarm")
+    alarm = Resolver(**SECRET, NoEventMinutes=45).properties("NoEventAlarm")
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (60, "45")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert alarm["TreatMissingData"] == "breaching"
+    assert PARAMETERS["NoEventMinutes"]["MaxValue"] * alarm["Period"] <= 24 * 60 * 60
+
+
+def test_only_alarms_of_this_account_may_use_the_topic_and_over_tls_alone():
+    policy = Resolver(**EVERYTHING).properties("AlarmTopicPolicy")["PolicyDocument"]
+    allow, deny = policy["Statement"]
+    assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": PSEUDO["AWS::AccountId"]}}
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert {allow["Resource"], deny["Resource"]} == {"<AlarmTopic>"}
+
+
+@pytest.mark.parametrize("given", [SECRET, EVERYTHING], ids=["plain", "everything"])
+def test_the_dashboard_is_laid_out_without_gaps_or_overlaps(given: dict):
+    cells = set()
+    for widget in Resolver(**given).dashboard():
+        for x in range(widget["x"], widget["x"] + widget["width"]):
+            for y in range(widget["y"], widget["y"] + widget["height"]):
+                assert (x, y) not in cells, widget
+                cells.add((x, y))
+    height = max(y for _, y in cells) + 1
+    assert cells == {(x, y) for x in range(24) for y in range(height)}
+
+
+def test_the_dashboard_shows_delivery_then_latency_then_failures_then_queues():
+    texts = [widget for widget in Resolver(**SECRET).dashboard() if widget["type"] == "text"]
+    headings = [text["properties"]["markdown"].splitlines()[0] for text in sorted(texts, key=lambda text: text["y"])]
+    assert headings == ["## Delivery", "## Latency", "## Refusals and failures", "## Queues"]
+
+
+def test_each_chart_has_a_title_a_unit_and_a_label_for_each_line():
+    for widget in Resolver(**EVERYTHING).dashboard():
+        properties = widget["properties"]
+        if widget["type"] != "metric":
+            continue
+        assert properties["title"]
+        assert properties["region"] == PSEUDO["AWS::Region"]
+        assert all(line[-1]["label"] for line in properties["metrics"])
+        if properties["view"] == "timeSeries":
+            assert properties["yAxis"]["left"]["label"]
+
+
+def test_a_threshold_drawn_on_the_dashboard_is_the_alarms_own():
+    resolver = Resolver(**EVERYTHING, ForgedThreshold=7)
+    drawn = {}
+    for widget in resolver.dashboard():
+        for annotation in widget["properties"].get("annotations", {}).get("horizontal", []):
+            if annotation["label"].startswith("Alarm"):
+                for namespace, metric, *_ in widget["properties"]["metrics"]:
+                    drawn[namespace, metric] = annotation["value"]
+    alarms = [resolver.properties(name) for name in ALARMS if name != "NoEventAlarm"]
+    assert {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms} <= drawn.keys()
+    for alarm in alarms:
+        assert drawn[alarm["Namespace"], alarm["MetricName"]] == int(alarm["Threshold"]), alarm["MetricName"]
+
+
+def test_the_dashboard_shows_the_state_of_every_alarm():
+    [widget] = [widget for widget in Resolver(**EVERYTHING).dashboard() if widget["type"] == "alarm"]
+    assert sorted(widget["properties"]["alarms"]) == sorted(f"<{name}.Arn>" for name in ALARMS)
+
+
+# ---- What the documentation says of it
+
+
+def documented(heading: str) -> dict[str, list[str]]:
+    """The table rows of one section of docs/deploying.md, by each name in their first column."""
+    text = (ROOT / "docs" / "deploying.md").read_text()
+    section = text.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section.splitlines() if line[:1] == "|"]
+    return {name: row for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+
+
+def test_the_documentation_names_each_parameter_with_its_default_and_each_output():
+    rows = documented("Parameters and outputs")
+    assert rows.keys() == PARAMETERS.keys() | TEMPLATE["Outputs"].keys()
+    for name, parameter in PARAMETERS.items():
+        assert rows[name][2].strip("`") == str(parameter["Default"]), name

@@ -1,0 +1,19 @@
+"""Starts ministack with what it lacks. LocalAws calls it, with an environment made for it."""
+
+import os
+
+from ministack.app import main
+
+from tools.ministack.conditions import register_conditions
+from tools.ministack.log_targets import register_log_targets
+from tools.ministack.resources import register_handlers
+from tools.ministack.transport import register_transport
+
+if __name__ == "__main__":
+    # What ministack writes beside itself goes there too.
+    os.chdir(os.environ["TMPDIR"])
+    register_handlers()
+    register_conditions()
+    register_log_targets()
+    register_transport()
+    main()
