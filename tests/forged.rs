@@ -1,4 +1,4 @@
-//! Forged requests must cost little: one read of the secret at most in 3 s, no memory, no time of an authentic one.
+//! Forged requests cost little: at most one read of the secret in 3 s, no memory, and no delay of authentic requests.
 
 use std::time::{Duration, Instant};
 
@@ -8,27 +8,27 @@ use test_kit::sandbox::{Function, Sandbox};
 
 const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
 
-/// The least time between two reads of the secret.
+/// The minimum time between two reads of the secret.
 const READ_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 fn forged(number: u64) -> Value {
     let body = momento::body("serverless", "test", number, "forged");
-    momento::event_with(body.as_bytes(), Some(&momento::signature("guessed", body.as_bytes())))
+    momento::event_signed_with("guessed", &body)
 }
 
-async fn is_refused(handler: &Function, number: u64) -> Duration {
-    let answer = handler.invoke(&forged(number)).await;
-    assert_eq!((answer.status(), answer.message().as_str()), (403, "Unauthorized"));
-    answer.elapsed()
+async fn is_rejected(handler: &Function, number: u64) -> Duration {
+    let response = handler.invoke(&forged(number)).await;
+    assert_eq!((response.status(), response.message().as_str()), (403, "Unauthorized"));
+    response.elapsed()
 }
 
 async fn is_delivered(handler: &Function, number: u64) -> Duration {
-    let answer = handler.post(&momento::body("serverless", "test", number, "authentic")).await;
-    assert_eq!(answer.status(), 200);
-    answer.elapsed()
+    let response = handler.post(&momento::body("serverless", "test", number, "authentic")).await;
+    assert_eq!(response.status(), 200);
+    response.elapsed()
 }
 
-fn median(times: &mut [Duration]) -> Duration {
+fn p50(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
 }
@@ -47,13 +47,13 @@ async fn a_thousand_forged_requests_cause_at_most_one_read_of_the_secret_in_thre
         alone.push(is_delivered(&handler, number).await);
     }
     let puts = sandbox.eventbridge.calls("PutEvents").len();
-    // So long after the read at the start that the first forged request may have the secret read again.
+    // From then on, a forged request may cause another read of the secret.
     tokio::time::sleep_until((handler.process.started + READ_AGAIN_AFTER + Duration::from_millis(200)).into()).await;
     let (before, began) = (reads(&sandbox), Instant::now());
     let mut among = Vec::new();
-    let mut refused = Vec::new();
+    let mut rejected = Vec::new();
     for number in 0..1_000 {
-        refused.push(is_refused(&handler, number).await);
+        rejected.push(is_rejected(&handler, number).await);
         if number % 10 == 9 {
             among.push(is_delivered(&handler, number).await);
         }
@@ -65,11 +65,11 @@ async fn a_thousand_forged_requests_cause_at_most_one_read_of_the_secret_in_thre
     assert_eq!(sandbox.eventbridge.calls("PutEvents").len(), puts + 100, "a forged request reached the bus");
     assert_eq!(sandbox.sqs.state().calls.len(), 0, "a forged request reached the queue");
     println!(
-        "1,000 forged requests in {took:?}: {caused} read(s) of the secret, {:?} each (median); an authentic request takes {:?} \
-         (median) among them, {:?} without them",
-        median(&mut refused),
-        median(&mut among),
-        median(&mut alone),
+        "1,000 forged requests in {took:?}: {caused} read(s) of the secret, p50 {:?}; authentic requests take p50 {:?} among \
+         them and p50 {:?} without them",
+        p50(&mut rejected),
+        p50(&mut among),
+        p50(&mut alone),
     );
 }
 
@@ -79,11 +79,11 @@ async fn forged_requests_leave_no_memory_behind() {
     sandbox.set("RUST_LOG", "off");
     let handler = sandbox.start(WEBHOOK).await;
     for number in 0..500 {
-        is_refused(&handler, number).await;
+        is_rejected(&handler, number).await;
     }
     let before = resident_kilobytes(&handler);
     for number in 0..2_000 {
-        is_refused(&handler, number).await;
+        is_rejected(&handler, number).await;
     }
     let grown = resident_kilobytes(&handler).saturating_sub(before);
     assert!(grown < 256, "the process grew by {grown} KB in 2,000 forged requests");

@@ -1,5 +1,5 @@
-//! 10,000 distinct signed events while three PutEvents calls in ten fail, and then an account of every one of them.
-//! It takes minutes, so `make load` runs it, and `make load UPDATE_DOCS=1` writes its figures into `docs/faults.md`.
+//! 10,000 distinct signed events while 30% of the PutEvents calls fail. Afterwards, each event is accounted for.
+//! This takes minutes, so only `make load` runs it. `make load UPDATE_DOCS=1` writes the figures into `docs/faults.md`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use test_kit::docs::Part;
 use test_kit::fault::{Fault, Plan};
 use test_kit::momento;
-use test_kit::retry_queue::{batch, failures, kept_body};
+use test_kit::retry_queue::{batch, failures, webhook_body};
 use test_kit::sandbox::{Function, Sandbox};
 
 const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
@@ -22,16 +22,16 @@ const EVENTS: u64 = 10_000;
 const SEED: u64 = 20_241_120;
 const FAILING_PERCENT: u64 = 30;
 
-/// An event mostly waits for a call that hangs, so there are many more handlers than cores.
+/// The handlers mostly wait for calls that hang, so there are many more of them than cores.
 const HANDLERS: usize = 24;
 const REDRIVES: usize = 6;
 
-const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+const RESPOND_WITHIN: Duration = Duration::from_millis(4_500);
 
-/// The queue would move a message to the dead-letter queue after so many receives; the template says 20.
+/// The `maxReceiveCount` of the template, after which SQS moves a message to the dead-letter queue.
 const MAX_RECEIVES: u64 = 20;
 
-/// What is drawn when a call fails, each as likely as the others.
+/// The faults of calls, each with the same probability.
 fn faults() -> [Fault; 8] {
     [
         Fault::Error(500, "InternalFailure"),
@@ -41,12 +41,12 @@ fn faults() -> [Fault; 8] {
         Fault::FailedEntries("AccessDeniedException"),
         Fault::Hang,
         Fault::Reset,
-        Fault::AnswerLost,
+        Fault::ResponseLost,
     ]
 }
 
-/// Drawn by the events of a call and by how often they were put before, so that a run can be repeated.
-fn at_random(drawn: Arc<AtomicU64>) -> Plan {
+/// Chooses faults by the events of a call and by how often they were put before, so that a run can be repeated.
+fn at_random(failed: Arc<AtomicU64>) -> Plan {
     let mut puts: HashMap<u64, u64> = HashMap::new();
     Box::new(move |_, input| {
         let entries = input["Entries"].as_array().expect("entries");
@@ -62,7 +62,7 @@ fn at_random(drawn: Arc<AtomicU64>) -> Plan {
         if number % 100 >= FAILING_PERCENT {
             return Fault::None;
         }
-        drawn.fetch_add(1, Ordering::Relaxed);
+        failed.fetch_add(1, Ordering::Relaxed);
         let faults = faults();
         faults[(number / 100) as usize % faults.len()].clone()
     })
@@ -73,7 +73,7 @@ fn sequence(body: &[u8]) -> u64 {
     body["topic_sequence_number"].as_u64().expect("a sequence number")
 }
 
-/// What was sent, and how it was answered.
+/// What was sent, and the responses.
 #[derive(Default)]
 struct Sent {
     bodies: HashMap<u64, String>,
@@ -84,56 +84,56 @@ struct Sent {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes: make load"]
-async fn of_ten_thousand_events_none_is_lost_while_three_calls_in_ten_fail() {
+async fn of_ten_thousand_events_none_is_lost_while_30_percent_of_the_calls_fail() {
     let mut sandbox = Sandbox::new().await;
     sandbox.set("RUST_LOG", "error");
-    let drawn = Arc::new(AtomicU64::new(0));
-    sandbox.eventbridge.plan("PutEvents", at_random(drawn.clone()));
+    let failed = Arc::new(AtomicU64::new(0));
+    sandbox.eventbridge.plan("PutEvents", at_random(failed.clone()));
     let began = Instant::now();
     let sent = send_all(&sandbox).await;
     let sending = began.elapsed();
-    let (calls, failing) = (sandbox.eventbridge.calls("PutEvents").len(), drawn.load(Ordering::Relaxed));
-    let straight = count_on_the_bus(&sandbox, &sent);
+    let (calls, failed) = (sandbox.eventbridge.calls("PutEvents").len(), failed.load(Ordering::Relaxed));
+    let delivered = count_on_the_bus(&sandbox, &sent);
     let queue: Vec<String> = sandbox.sqs.state().service.messages.iter().map(|message| message.body.clone()).collect();
     let queued = count_in_the_queue(&queue, &sent);
     for (sequence, status) in &sent.status_of {
-        let (on_the_bus, in_the_queue) = (straight.contains_key(sequence), queued.contains_key(sequence));
-        assert!(on_the_bus || in_the_queue, "event {sequence} is nowhere");
-        assert!(*status != 200 || on_the_bus, "event {sequence} was answered 200 and is not on the bus");
-        assert!(*status != 202 || in_the_queue, "event {sequence} was answered 202 and is not in the queue");
+        let (on_the_bus, in_the_queue) = (delivered.contains_key(sequence), queued.contains_key(sequence));
+        assert!(on_the_bus || in_the_queue, "event {sequence} is lost");
+        assert!(*status != 200 || on_the_bus, "event {sequence} got a 200 and is not on the bus");
+        assert!(*status != 202 || in_the_queue, "event {sequence} got a 202 and is not in the queue");
     }
-    let on_both = queued.keys().filter(|sequence| straight.contains_key(sequence)).count();
-    let lost = EVENTS as usize + on_both - straight.len() - queued.len();
+    let on_both = queued.keys().filter(|sequence| delivered.contains_key(sequence)).count();
+    let lost = EVENTS as usize + on_both - delivered.len() - queued.len();
     assert_eq!((lost, sent.status_of.len()), (0, EVENTS as usize));
 
     let began = Instant::now();
     let receives = redrive_all(&sandbox, queue).await;
     let redriving = began.elapsed();
     let all = count_on_the_bus(&sandbox, &sent);
-    assert_eq!(all.len(), EVENTS as usize, "events on the bus in the end");
+    assert_eq!(all.len(), EVENTS as usize, "events on the bus after redrive");
     let copies = all.values().sum::<usize>() - all.len();
 
-    let answered = |status| sent.statuses.get(&status).copied().unwrap_or_default();
+    let responses = |status| sent.statuses.get(&status).copied().unwrap_or_default();
     let mut times = sent.times;
     times.sort_unstable();
     let slowest = times[times.len() - 1];
-    assert!(slowest < ANSWER_WITHIN, "the slowest answer took {slowest:?}");
+    assert!(slowest < RESPOND_WITHIN, "the slowest response took {slowest:?}");
     let at = |share: f64| times[(times.len() as f64 * share) as usize].as_millis();
     let figures = [
-        ("events sent, each one distinct", EVENTS.to_string()),
+        ("events sent, all distinct", EVENTS.to_string()),
         ("lost", lost.to_string()),
-        ("answered 200: straight on the bus", answered(200).to_string()),
-        ("answered 202: in the retry queue", answered(202).to_string()),
-        ("answered anything else", (EVENTS - answered(200) - answered(202)).to_string()),
-        ("in the queue and on the bus as well (the answer was lost)", on_both.to_string()),
+        ("response 200: on the bus", responses(200).to_string()),
+        ("response 202: in the retry queue", responses(202).to_string()),
+        ("any other response", (EVENTS - responses(200) - responses(202)).to_string()),
+        ("both in the queue and on the bus (the response was lost)", on_both.to_string()),
         ("PutEvents calls of the handlers", calls.to_string()),
-        ("of which failed", failing.to_string()),
-        ("answer, median / 95th / 99th percentile", format!("{} / {} / {} ms", at(0.5), at(0.95), at(0.99))),
-        ("slowest answer", format!("{} ms", slowest.as_millis())),
-        ("on the bus after redrive, with as many calls failing", all.len().to_string()),
-        ("most receives that a message took", receives.to_string()),
-        ("copies on the bus beyond the first", copies.to_string()),
-        ("time of sending / of redriving", format!("{} s / {} s", sending.as_secs(), redriving.as_secs())),
+        ("PutEvents calls that failed", failed.to_string()),
+        ("response time, p50 / p90 / p99", format!("{} / {} / {} ms", at(0.5), at(0.9), at(0.99))),
+        ("slowest response", format!("{} ms", slowest.as_millis())),
+        ("events on the bus after redrive", all.len().to_string()),
+        ("most receives of one message", receives.to_string()),
+        ("duplicates on the bus", copies.to_string()),
+        ("duration of sending / of redrive", format!("{} s / {} s", sending.as_secs(), redriving.as_secs())),
     ];
     report(&figures);
 }
@@ -159,17 +159,17 @@ async fn send(handler: Function, next: Arc<AtomicU64>, sent: Arc<Mutex<Sent>>) {
             return;
         }
         let body = momento::body("serverless", "load", sequence, &format!("event {sequence} é 🐿"));
-        let answer = handler.post(&body).await;
+        let response = handler.post(&body).await;
         let mut sent = sent.lock().unwrap();
-        assert!(!answer.is_error, "{}", answer.value);
-        *sent.statuses.entry(answer.status()).or_default() += 1;
-        sent.status_of.insert(sequence, answer.status());
+        assert!(!response.is_error, "{}", response.payload);
+        *sent.statuses.entry(response.status()).or_default() += 1;
+        sent.status_of.insert(sequence, response.status());
         sent.bodies.insert(sequence, body);
-        sent.times.push(answer.elapsed());
+        sent.times.push(response.elapsed());
     }
 }
 
-/// How often each event is on the bus, every time byte for byte.
+/// How often each event is on the bus, byte for byte as it was sent.
 fn count_on_the_bus(sandbox: &Sandbox, sent: &Sent) -> HashMap<u64, usize> {
     let state = sandbox.eventbridge.state();
     assert!(state.service.dropped.is_empty());
@@ -178,20 +178,20 @@ fn count_on_the_bus(sandbox: &Sandbox, sent: &Sent) -> HashMap<u64, usize> {
 }
 
 fn count_in_the_queue(queue: &[String], sent: &Sent) -> HashMap<u64, usize> {
-    count(queue.iter().map(|message| kept_body(&serde_json::from_str(message).expect("a message"))), sent)
+    count(queue.iter().map(|message| webhook_body(&serde_json::from_str(message).expect("a message"))), sent)
 }
 
 fn count(bodies: impl Iterator<Item = Vec<u8>>, sent: &Sent) -> HashMap<u64, usize> {
     let mut counts = HashMap::new();
     for body in bodies {
         let sequence = sequence(&body);
-        assert_eq!(body, sent.bodies[&sequence].as_bytes(), "event {sequence} is not what was sent");
+        assert_eq!(body, sent.bodies[&sequence].as_bytes(), "event {sequence} differs from what was sent");
         *counts.entry(sequence).or_default() += 1;
     }
     counts
 }
 
-/// Gives the messages to redrive in batches of ten until none is left; what fails comes again.
+/// Sends the messages to redrive in batches of ten until none is left. Failed messages are sent again.
 async fn redrive_all(sandbox: &Sandbox, mut queue: Vec<String>) -> u64 {
     let mut redrives = Vec::new();
     for _ in 0..REDRIVES {
@@ -204,7 +204,7 @@ async fn redrive_all(sandbox: &Sandbox, mut queue: Vec<String>) -> u64 {
         let batches: Arc<Mutex<Vec<Vec<String>>>> =
             Arc::new(Mutex::new(queue.chunks(10).map(<[String]>::to_vec).collect()));
         let left: Vec<_> =
-            redrives.iter().map(|redrive| tokio::spawn(take(redrive.clone(), batches.clone()))).collect();
+            redrives.iter().map(|redrive| tokio::spawn(redrive_some(redrive.clone(), batches.clone()))).collect();
         queue = Vec::new();
         for redrive in left {
             queue.extend(redrive.await.expect("a redrive"));
@@ -213,15 +213,15 @@ async fn redrive_all(sandbox: &Sandbox, mut queue: Vec<String>) -> u64 {
     receives
 }
 
-/// Takes batches while there are any; gives back what stays in the queue.
-async fn take(redrive: Arc<Function>, batches: Arc<Mutex<Vec<Vec<String>>>>) -> Vec<String> {
+/// Sends batches while there are any, and returns the messages that stay in the queue.
+async fn redrive_some(redrive: Arc<Function>, batches: Arc<Mutex<Vec<Vec<String>>>>) -> Vec<String> {
     let mut left = Vec::new();
     loop {
         let Some(messages) = batches.lock().unwrap().pop() else { return left };
-        let event = batch(messages.iter().enumerate().map(|(place, text)| (place.to_string(), &**text)));
-        let answer = redrive.invoke(&event).await;
-        for id in failures(&answer.value) {
-            left.push(messages[id.parse::<usize>().expect("a place")].clone());
+        let event = batch(messages.iter().enumerate().map(|(position, text)| (position.to_string(), &**text)));
+        let response = redrive.invoke(&event).await;
+        for id in failures(&response.payload) {
+            left.push(messages[id.parse::<usize>().expect("a position")].clone());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets that rotate, and webhooks that share an endpoint.
+//! Signing secrets: their forms, their rotation, and webhooks that share an endpoint.
 
 use std::time::Duration;
 
@@ -10,13 +10,12 @@ use test_kit::sandbox::{Function, Sandbox};
 
 const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
 
-/// The least time between two reads of the secret.
+/// The minimum time between two reads of the secret, and some more.
 const READ_AGAIN_AFTER: Duration = Duration::from_millis(3_100);
 
 async fn status(handler: &Function, secret: &str) -> u64 {
     let body = momento::body("serverless", "test", 1, "text");
-    let event = momento::event_with(body.as_bytes(), Some(&momento::signature(secret, body.as_bytes())));
-    handler.invoke(&event).await.status()
+    handler.invoke(&momento::event_signed_with(secret, &body)).await.status()
 }
 
 async fn statuses<const N: usize>(handler: &Function, secrets: [&str; N]) -> [u64; N] {
@@ -27,10 +26,10 @@ async fn statuses<const N: usize>(handler: &Function, secrets: [&str; N]) -> [u6
     statuses
 }
 
-/// A handler whose secret in Secrets Manager holds this.
-async fn holding(value: &str) -> (Sandbox, Function) {
+/// A handler whose secret in Secrets Manager has this value.
+async fn with_secret(value: &str) -> (Sandbox, Function) {
     let sandbox = Sandbox::new().await;
-    sandbox.secrets.state().service = test_kit::fake_aws::SecretsManager::holding(value);
+    sandbox.secrets.state().service = test_kit::fake_aws::SecretsManager::with_secret(value);
     let handler = sandbox.start(WEBHOOK).await;
     (sandbox, handler)
 }
@@ -40,20 +39,20 @@ fn seconds_ago(seconds: f64) -> f64 {
 }
 
 #[tokio::test]
-async fn two_webhooks_share_an_endpoint_and_a_third_is_refused() {
-    let (_stage, handler) = holding(r#"{"orders":"secret-of-a","users":"secret-of-b"}"#).await;
+async fn two_webhooks_share_an_endpoint_and_a_third_is_rejected() {
+    let (_sandbox, handler) = with_secret(r#"{"orders":"secret-of-a","users":"secret-of-b"}"#).await;
     let tried = ["secret-of-a", "secret-of-b", "secret-of-c", "orders", "secret-of-a"];
     assert_eq!(statuses(&handler, tried).await, [200, 200, 403, 403, 200]);
 }
 
 #[tokio::test]
-async fn every_form_that_a_secret_may_have_is_understood() {
+async fn every_form_of_a_secret_is_accepted() {
     for (value, accepted, refused) in [
         ("bare", &["bare"][..], &["Bare", "bare "][..]),
         (" not trimmed\n", &[" not trimmed\n"], &["not trimmed"]),
         (r#""quoted""#, &[r#""quoted""#], &["quoted"]),
         ("12345", &["12345"], &["1234"]),
-        ("geheim-ü☃", &["geheim-ü☃"], &["geheim-"]),
+        ("sécret-ü☃", &["sécret-ü☃"], &["sécret-"]),
         (
             r#"{"momentoSecret":"as in Momento's first handler"}"#,
             &["as in Momento's first handler"],
@@ -63,7 +62,7 @@ async fn every_form_that_a_secret_may_have_is_understood() {
         (r#"{"a":"one","n":1,"deep":{"b":"two"}}"#, &["one"], &["two", "1"]),
         (r#"{"not": JSON"#, &[r#"{"not": JSON"#], &["not"]),
     ] {
-        let (_stage, handler) = holding(value).await;
+        let (_sandbox, handler) = with_secret(value).await;
         for secret in accepted {
             assert_eq!(status(&handler, secret).await, 200, "{value}: {secret}");
         }
@@ -74,33 +73,33 @@ async fn every_form_that_a_secret_may_have_is_understood() {
 }
 
 #[tokio::test]
-async fn a_senseless_secret_is_said_to_be_one_and_shows_nothing() {
+async fn an_invalid_secret_is_logged_without_its_value() {
     for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]", "{}", r#"[["hidden-part"]]"#] {
-        let (_stage, handler) = holding(value).await;
+        let (_sandbox, handler) = with_secret(value).await;
         assert_eq!(status(&handler, "hidden-part").await, 500, "{value}");
         let record = handler.process.record("ERROR about the secret", |record| record["secretId"] == "signing").await;
         assert_eq!(record["level"], "ERROR");
-        assert!(!handler.process.lines().join("\n").contains("hidden-part"), "{value} shows");
+        assert!(!handler.process.lines().join("\n").contains("hidden-part"), "{value} is in the log");
     }
 }
 
 #[tokio::test]
-async fn a_senseless_secret_in_the_environment_stops_the_start_with_one_sentence() {
+async fn an_invalid_secret_in_the_environment_stops_the_start_with_one_sentence() {
     for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]"] {
         let mut sandbox = Sandbox::new().await;
         sandbox.set("SIGNING_SECRET_ID", "");
         sandbox.set("SIGNING_SECRET", value);
         let runtime = RuntimeApi::start().await;
         let mut process = Process::start(&binary_under_test(WEBHOOK), &sandbox.environment("webhook", &runtime));
-        assert!(!process.ended().await.success(), "{value}");
+        assert!(!process.exited().await.success(), "{value}");
         let lines = process.lines();
         assert!(lines.len() == 1 && lines[0].contains("SIGNING_SECRET") && lines[0].ends_with('.'), "{lines:?}");
-        assert!(!lines[0].contains("hidden-part"), "{value} shows");
+        assert!(!lines[0].contains("hidden-part"), "{value} is in the log");
     }
 }
 
 #[tokio::test]
-async fn a_secret_in_the_environment_is_never_asked_for() {
+async fn a_secret_in_the_environment_is_never_read_from_secrets_manager() {
     let mut sandbox = Sandbox::new().await;
     sandbox.set("SIGNING_SECRET_ID", "");
     sandbox.set("SIGNING_SECRET", "given");
@@ -110,10 +109,11 @@ async fn a_secret_in_the_environment_is_never_asked_for() {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old_one_stays_for_its_time() {
-    let (sandbox, handler) = holding("old").await;
+async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old_one_stays_valid_for_its_grace_period()
+{
+    let (sandbox, handler) = with_secret("old").await;
     assert_eq!(status(&handler, "old").await, 200);
-    sandbox.secrets.state().service.set("new", seconds_ago(0.0));
+    sandbox.secrets.state().service.rotate("new", seconds_ago(0.0));
     tokio::time::sleep(READ_AGAIN_AFTER).await;
     assert_eq!(statuses(&handler, ["new", "old", "new", "other"]).await, [200, 200, 200, 403]);
 }
@@ -121,19 +121,19 @@ async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old
 #[tokio::test]
 async fn a_process_that_starts_after_a_rotation_accepts_both_secrets() {
     let sandbox = Sandbox::new().await;
-    sandbox.secrets.state().service.set("new", seconds_ago(60.0));
+    sandbox.secrets.state().service.rotate("new", seconds_ago(60.0));
     let handler = sandbox.start(WEBHOOK).await;
     assert_eq!(statuses(&handler, ["new", momento::SECRET, "other"]).await, [200, 200, 403]);
 }
 
 #[tokio::test]
-async fn the_previous_secret_is_refused_after_its_time_and_at_once_where_its_time_is_none() {
+async fn the_previous_secret_is_rejected_after_its_grace_period_and_at_once_without_one() {
     for (seconds, age, expected) in
         [("60", 59.0, 200), ("60", 61.0, 403), ("0", 0.0, 403), ("", 86_300.0, 200), ("", 86_500.0, 403)]
     {
         let mut sandbox = Sandbox::new().await;
         sandbox.set("PREVIOUS_SECRET_SECONDS", seconds);
-        sandbox.secrets.state().service.set("new", seconds_ago(age));
+        sandbox.secrets.state().service.rotate("new", seconds_ago(age));
         let handler = sandbox.start(WEBHOOK).await;
         let found = statuses(&handler, ["new", momento::SECRET]).await;
         assert_eq!(found, [200, expected], "PREVIOUS_SECRET_SECONDS={seconds}, changed {age} s ago");
@@ -141,10 +141,10 @@ async fn the_previous_secret_is_refused_after_its_time_and_at_once_where_its_tim
 }
 
 #[tokio::test]
-async fn the_previous_secrets_time_is_judged_at_each_request() {
+async fn the_grace_period_of_the_previous_secret_is_checked_with_each_request() {
     let mut sandbox = Sandbox::new().await;
     sandbox.set("PREVIOUS_SECRET_SECONDS", "4");
-    sandbox.secrets.state().service.set("new", seconds_ago(2.0));
+    sandbox.secrets.state().service.rotate("new", seconds_ago(2.0));
     let handler = sandbox.start(WEBHOOK).await;
     assert_eq!(status(&handler, momento::SECRET).await, 200);
     tokio::time::sleep(Duration::from_millis(2_200)).await;
@@ -152,9 +152,9 @@ async fn the_previous_secrets_time_is_judged_at_each_request() {
 }
 
 #[tokio::test]
-async fn a_read_that_fails_leaves_the_known_secrets_in_force() {
+async fn a_read_that_fails_leaves_the_known_secrets_valid() {
     async fn with(fault: Fault) {
-        let (sandbox, handler) = holding("known").await;
+        let (sandbox, handler) = with_secret("known").await;
         assert_eq!(status(&handler, "known").await, 200);
         sandbox.secrets.plan("GetSecretValue", always(fault.clone()));
         tokio::time::sleep(READ_AGAIN_AFTER).await;
@@ -168,16 +168,16 @@ async fn a_read_that_fails_leaves_the_known_secrets_in_force() {
 }
 
 #[tokio::test]
-async fn a_previous_secret_that_cannot_be_read_does_not_hold_up_the_current_one() {
+async fn a_previous_secret_that_cannot_be_read_does_not_delay_the_current_one() {
     let sandbox = Sandbox::new().await;
-    sandbox.secrets.state().service.set("new", seconds_ago(60.0));
+    sandbox.secrets.state().service.rotate("new", seconds_ago(60.0));
     let fault =
         |input: &serde_json::Value| if input["VersionStage"] == "AWSPREVIOUS" { Fault::Hang } else { Fault::None };
     sandbox.secrets.plan("GetSecretValue", Box::new(move |_, input| fault(input)));
     let handler = sandbox.start(WEBHOOK).await;
     let body = momento::body("serverless", "test", 1, "text");
-    let event = momento::event_with(body.as_bytes(), Some(&momento::signature("new", body.as_bytes())));
-    let answer = handler.invoke(&event).await;
-    assert_eq!(answer.status(), 200);
-    assert!(handler.since_start(&answer) < Duration::from_millis(1_000), "{:?}", handler.since_start(&answer));
+    let response = handler.invoke(&momento::event_signed_with("new", &body)).await;
+    assert_eq!(response.status(), 200);
+    let took = handler.since_start(&response);
+    assert!(took < Duration::from_millis(1_000), "{took:?}");
 }

@@ -1,52 +1,61 @@
-//! How a fake endpoint is told to fail, and when.
+//! How a call to a fake service fails, and which calls do.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
+/// What goes wrong with one call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// None: the call does what it should.
+    /// Nothing.
     None,
-    /// This status and AWS error code.
+    /// An error response of the service, with this status and code. The call has no effect.
     Error(u16, &'static str),
-    /// This status with a page of HTML, as from something in between that knows nothing of AWS.
+    /// This status with an HTML body, as from a proxy that is not part of AWS. The call has no effect.
     Html(u16),
-    /// `PutEvents` alone: 200, with every entry failed for this code.
+    /// `PutEvents` only: 200, with every entry failed with this code.
     FailedEntries(&'static str),
-    /// `PutEvents` alone: 200, with the entries at these places failed for this code.
+    /// `PutEvents` only: 200, with the entries at these positions failed with this code.
     FailedEntriesAt(Vec<usize>, &'static str),
-    /// Done at once, answered after this time.
+    /// The call takes effect at once; the response comes after this time.
     Slow(Duration),
-    /// Done, but the connection is reset instead of an answer.
-    AnswerLost,
-    /// Not done, and the connection is reset.
+    /// The call takes effect; the response ends after half of its body.
+    HalfBody,
+    /// The call takes effect; the connection is reset instead of a response.
+    ResponseLost,
+    /// The connection is reset. The call has no effect.
     Reset,
-    /// Not done, and never answered.
+    /// There is no response. The call has no effect.
     Hang,
 }
 
-/// One call that an endpoint got, and what became of it.
+/// One call that a fake service received.
 #[derive(Clone, Debug)]
 pub struct Call {
+    /// Such as `PutEvents`.
     pub operation: String,
-    /// The request, as JSON.
+    /// The operation's input.
     pub input: Value,
+    /// What went wrong with it.
     pub fault: Fault,
+    /// When it was received.
     pub at: std::time::Instant,
 }
 
-/// Decides the fault of the call with this number (from 0, counted for each operation) and this request.
+/// Chooses the fault of a call by its number (from 0, per operation) and its input.
 pub type Plan = Box<dyn FnMut(usize, &Value) -> Fault + Send>;
 
+/// Every call fails.
 pub fn always(fault: Fault) -> Plan {
     Box::new(move |_, _| fault.clone())
 }
 
+/// The first calls fail.
 pub fn first(calls: usize, fault: Fault) -> Plan {
     Box::new(move |number, _| if number < calls { fault.clone() } else { Fault::None })
 }
 
+/// The first call fails.
 pub fn once(fault: Fault) -> Plan {
     first(1, fault)
 }

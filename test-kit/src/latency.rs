@@ -1,4 +1,4 @@
-//! A network between a client and a server on one machine: each round trip takes its time.
+//! Network latency between a client and a server on the same machine.
 
 use std::future::Future;
 use std::io;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-/// A stream whose other end is one round trip away: the first read after each write waits for it.
+/// A stream with a round-trip time: the first read after each write waits for it.
 pub struct DelayedStream {
     inner: TcpStream,
     round_trip: Duration,
@@ -18,16 +18,18 @@ pub struct DelayedStream {
     waiting: Option<JoinHandle<()>>,
 }
 
-/// tokio's timers count whole milliseconds, which is coarse beside a round trip of a few.
+/// Sleeps in a thread, because tokio's timers count whole milliseconds and a round trip takes a few.
 pub fn sleep_precisely(time: Duration) -> JoinHandle<()> {
     tokio::task::spawn_blocking(move || std::thread::sleep(time))
 }
 
 impl DelayedStream {
+    /// Delays reads from this stream.
     pub fn new(inner: TcpStream, round_trip: Duration) -> Self {
         Self { inner, round_trip, waited: round_trip.is_zero(), waiting: None }
     }
 
+    /// The stream without its delay.
     pub fn socket(&self) -> &TcpStream {
         &self.inner
     }
@@ -37,7 +39,7 @@ impl AsyncRead for DelayedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.waited {
             if self.waiting.is_none() {
-                // Readiness alone may be stale; a byte to peek at is not.
+                // Readiness alone may be stale; a byte that can be peeked at is not.
                 ready!(self.inner.poll_peek(cx, &mut ReadBuf::new(&mut [0])))?;
                 self.waiting = Some(sleep_precisely(self.round_trip));
             }

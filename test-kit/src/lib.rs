@@ -1,13 +1,17 @@
-//! What tests and benchmarks put around a real binary, over real sockets:
+//! Runs the functions as processes of their own against fakes of the Lambda runtime API and of AWS, over real sockets.
 //!
-//! - [`sandbox`]: one function as a process, with everything that it talks to. Start here.
-//! - [`process`]: a binary, its environment, its log
-//! - [`runtime_api`]: the Lambda runtime API, which hands out events and times the responses
-//! - [`fake_aws`]: EventBridge, SQS and Secrets Manager, each on its own socket, failing as [`fault`] says
-//! - [`momento`]: webhooks as Momento signs them, as events of a function URL
-//! - [`retry_queue`]: its messages, and the batches that `redrive` receives
-//! - [`docs`]: the parts of `docs/` that are measured
-//! - [`server`], [`latency`], [`tls`]: the HTTP server under the fakes, its distance and its certificate
+//! # Layout
+//!
+//! - [`sandbox`]: the fakes, the environment variables and a function that is started with them. Start here.
+//! - [`process`]: a binary as a process, and its log.
+//! - [`runtime_api`]: the Lambda runtime API, which hands out events and times the responses.
+//! - [`fake_aws`]: EventBridge, SQS and Secrets Manager, each on its own socket; [`fault`] says how they fail.
+//! - [`momento`]: webhooks as Momento signs and sends them.
+//! - [`retry_queue`]: messages of the retry queue, and the batches that `redrive` receives.
+//! - [`server`], [`latency`], [`tls`]: the HTTP server under the fakes, its round-trip time and its certificate.
+//! - [`docs`]: the parts of `docs/` that tests generate.
+
+#![warn(missing_docs)]
 
 pub mod docs;
 pub mod fake_aws;

@@ -1,4 +1,4 @@
-//! A binary of this package as its own process, ended when dropped, its log kept.
+//! A binary as a process of its own: ended when dropped, its log kept.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,12 +12,15 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+/// Environment variables by name.
 pub type Environment = BTreeMap<String, String>;
 
-/// Far above any wait that goes well on a busy machine.
+/// Far longer than any successful wait takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A started process.
 pub struct Process {
+    /// When it was started.
     pub started: Instant,
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
@@ -25,7 +28,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a binary with this environment and no other variables.
+    /// Starts a binary with these environment variables and no others.
     pub fn start(binary: &Path, environment: &Environment) -> Self {
         let started = Instant::now();
         let mut child = Command::new(binary)
@@ -44,17 +47,17 @@ impl Process {
         Self { started, child, lines, read }
     }
 
-    /// Every line so far, of the output and the error output.
+    /// Every line so far of the output and the error output.
     pub fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Those lines that are JSON: log records and metrics.
+    /// The lines that are JSON: log records and metrics.
     pub fn records(&self) -> Vec<Value> {
         self.lines().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// The first JSON line for which this holds. Waits for it.
+    /// Waits for the first JSON line for which this holds.
     pub async fn record(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let mut read = self.read.clone();
         let found = timeout(PATIENCE, async {
@@ -71,22 +74,23 @@ impl Process {
         found.await.unwrap_or_else(|_| panic!("the log has no {what}:\n{}", self.lines().join("\n")))
     }
 
-    /// Waits until the process has ended by itself and its last line is read.
-    pub async fn ended(&mut self) -> ExitStatus {
-        let ended = timeout(PATIENCE, async {
+    /// Waits until the process has exited and its last line is read.
+    pub async fn exited(&mut self) -> ExitStatus {
+        let exited = timeout(PATIENCE, async {
             let status = self.child.wait().await.expect("a status");
             while self.read.changed().await.is_ok() {}
             status
         });
-        ended.await.unwrap_or_else(|_| panic!("the process runs on:\n{}", self.lines().join("\n")))
+        exited.await.unwrap_or_else(|_| panic!("the process did not exit:\n{}", self.lines().join("\n")))
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal by its name, such as `STOP`.
     pub fn signal(&self, name: &str) {
         let sent = std::process::Command::new("kill").args([format!("-{name}"), self.id().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the signal {name} was not sent");
     }
 
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id().expect("a process that runs")
     }
@@ -102,7 +106,8 @@ fn keep(pipe: impl AsyncRead + Unpin + Send + 'static, lines: Arc<Mutex<Vec<Stri
     });
 }
 
-/// The binary to test: the one that Cargo built for the test, or the one of the same name in the directory `TEST_BINARIES`.
+/// The binary to test: the one that Cargo built for the test (`env!("CARGO_BIN_EXE_…")`), or the one of the same name in
+/// the directory that `TEST_BINARIES` names.
 pub fn binary_under_test(built: &str) -> PathBuf {
     let built = Path::new(built);
     match (std::env::var_os("TEST_BINARIES"), built.file_name()) {

@@ -1,94 +1,103 @@
-//! The Lambda runtime API: hands one event at a time to the process that asks, and times its answer.
+//! The Lambda runtime API: hands out one event at a time to the process that asks, and times its response.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use hyper::StatusCode;
 use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::momento;
-use crate::server::{Options, Reply, Request, Response, Server};
+use crate::server::{HttpResponse, Options, Reply, Request, Server};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 
 /// The trace header of every invocation.
 pub const TRACE: &str = "Root=1-66e540f8-0000000000000000000000aa;Parent=00000000000000bb;Sampled=1";
 
-/// What an invocation may take, unless a test says otherwise.
+/// The time from an event to its deadline, unless a test sets another.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A runtime API for one process.
 pub struct RuntimeApi {
     server: Server,
     events: mpsc::UnboundedSender<Invocation>,
-    asked: watch::Receiver<Option<Instant>>,
+    ready: watch::Receiver<Option<Instant>>,
 }
 
 struct Invocation {
     event: Bytes,
-    answer: oneshot::Sender<Answer>,
+    response: oneshot::Sender<Response>,
 }
 
-/// What the process answered to one event.
+/// A function's response to one event.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
+    /// The request id of the invocation.
     pub request_id: String,
-    /// The function's answer, or what it reported as its error.
-    pub value: Value,
+    /// The response, or the error that the function reported.
+    pub payload: Value,
+    /// Whether the function reported an error.
     pub is_error: bool,
-    pub handed_out: Instant,
+    /// When the event was handed out.
+    pub sent: Instant,
+    /// When the response was received.
     pub received: Instant,
 }
 
-impl Answer {
+impl Response {
+    /// The time from the event to the response.
     pub fn elapsed(&self) -> Duration {
-        self.received - self.handed_out
+        self.received - self.sent
     }
 
+    /// The HTTP status in the payload.
     pub fn status(&self) -> u64 {
-        self.value["statusCode"].as_u64().unwrap_or_default()
+        self.payload["statusCode"].as_u64().unwrap_or_default()
     }
 
-    /// The `message` of the answer's JSON body.
+    /// The `message` of the HTTP body in the payload.
     pub fn message(&self) -> String {
-        let body = self.value["body"].as_str().unwrap_or_default();
+        let body = self.payload["body"].as_str().unwrap_or_default();
         serde_json::from_str::<Value>(body).map_or(String::new(), |body| body["message"].as_str().unwrap_or("").into())
     }
 }
 
 struct Running {
-    handed_out: Instant,
-    answer: oneshot::Sender<Answer>,
+    sent: Instant,
+    response: oneshot::Sender<Response>,
 }
 
 struct State {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<Invocation>>,
     running: Mutex<HashMap<String, Running>>,
-    asked: watch::Sender<Option<Instant>>,
+    ready: watch::Sender<Option<Instant>>,
     number: AtomicU64,
     timeout: Duration,
 }
 
 impl RuntimeApi {
+    /// Starts on a free port.
     pub async fn start() -> Self {
         Self::with_timeout(TIMEOUT).await
     }
 
-    /// Each invocation has this much time until its deadline. Nothing ends a process that misses it.
+    /// Starts with this time from an event to its deadline. Nothing ends a process that misses it.
     pub async fn with_timeout(timeout: Duration) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
-        let (asking, asked) = watch::channel(None);
+        let (set_ready, ready) = watch::channel(None);
         let state = Arc::new(State {
             events: tokio::sync::Mutex::new(receiver),
             running: Mutex::default(),
-            asked: asking,
+            ready: set_ready,
             number: AtomicU64::new(1),
             timeout,
         });
         let server = Server::start(Options::default(), move |request| serve(state.clone(), request)).await;
-        Self { server, events, asked }
+        Self { server, events, ready }
     }
 
     /// For `AWS_LAMBDA_RUNTIME_API`.
@@ -96,22 +105,18 @@ impl RuntimeApi {
         self.server.address.to_string()
     }
 
-    /// When the process first asked for an event, that is, when its init was over. Waits for it.
+    /// Waits until the process first asks for an event, which ends its init phase, and returns that time.
     pub async fn ready(&self) -> Instant {
-        let mut asked = self.asked.clone();
-        let ready = *asked.wait_for(Option::is_some).await.expect("the runtime API");
+        let mut ready = self.ready.clone();
+        let ready = *ready.wait_for(Option::is_some).await.expect("the runtime API");
         ready.expect("a time")
     }
 
-    /// Hands out an event as soon as the process asks, and waits for the answer.
-    pub async fn invoke(&self, event: &Value) -> Answer {
-        self.invoke_bytes(event.to_string()).await
-    }
-
-    pub async fn invoke_bytes(&self, event: impl Into<Bytes>) -> Answer {
-        let (answer, answered) = oneshot::channel();
-        self.events.send(Invocation { event: event.into(), answer }).expect("the runtime API");
-        answered.await.expect("an answer; the process may have ended")
+    /// Hands out an event as soon as the process asks, and waits for the response.
+    pub async fn invoke(&self, event: &Value) -> Response {
+        let (response, receiver) = oneshot::channel();
+        self.events.send(Invocation { event: event.to_string().into(), response }).expect("the runtime API");
+        receiver.await.expect("a response; the process may have exited")
     }
 }
 
@@ -119,16 +124,16 @@ async fn serve(state: Arc<State>, request: Request) -> Reply {
     let path = request.path.strip_prefix(PREFIX).unwrap_or_default();
     match path.split('/').collect::<Vec<_>>()[..] {
         ["invocation", "next"] => next(&state).await,
-        ["invocation", id, what @ ("response" | "error")] => answered(&state, id, what == "error", &request),
-        ["init", "error"] => status(202, Bytes::new()),
-        _ => status(404, Bytes::new()),
+        ["invocation", id, kind @ ("response" | "error")] => respond(&state, id, kind == "error", &request),
+        ["init", "error"] => status(StatusCode::ACCEPTED, ""),
+        _ => status(StatusCode::NOT_FOUND, ""),
     }
 }
 
 async fn next(state: &State) -> Reply {
-    state.asked.send_if_modified(|asked| {
-        let is_first = asked.is_none();
-        asked.get_or_insert_with(Instant::now);
+    state.ready.send_if_modified(|ready| {
+        let is_first = ready.is_none();
+        ready.get_or_insert_with(Instant::now);
         is_first
     });
     let Some(invocation) = state.events.lock().await.recv().await else { return Reply::Hang };
@@ -139,30 +144,30 @@ async fn next(state: &State) -> Reply {
         .header("lambda-runtime-deadline-ms", (momento::now() + state.timeout.as_millis() as i64).to_string())
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:webhook")
         .header("lambda-runtime-trace-id", TRACE)
-        .body(invocation.event.into())
+        .body(invocation.event)
         .expect("a response");
-    let running = Running { handed_out: Instant::now(), answer: invocation.answer };
+    let running = Running { sent: Instant::now(), response: invocation.response };
     state.running.lock().unwrap().insert(id, running);
-    Reply::Answer(response)
+    Reply::Response(response)
 }
 
-fn answered(state: &State, id: &str, is_error: bool, request: &Request) -> Reply {
-    let Some(running) = state.running.lock().unwrap().remove(id) else { return status(400, Bytes::new()) };
-    let value = serde_json::from_slice(&request.body)
+fn respond(state: &State, id: &str, is_error: bool, request: &Request) -> Reply {
+    let Some(running) = state.running.lock().unwrap().remove(id) else { return status(StatusCode::BAD_REQUEST, "") };
+    let payload = serde_json::from_slice(&request.body)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&request.body).into_owned()));
-    // Whoever invoked may have given up.
-    let _ = running.answer.send(Answer {
+    // Ignore an invoker that no longer waits.
+    let _ = running.response.send(Response {
         request_id: id.to_owned(),
-        value,
+        payload,
         is_error,
-        handed_out: running.handed_out,
+        sent: running.sent,
         received: request.arrived,
     });
-    status(202, Bytes::from_static(b"{\"status\":\"OK\"}"))
+    status(StatusCode::ACCEPTED, r#"{"status":"OK"}"#)
 }
 
-fn status(status: u16, body: Bytes) -> Reply {
-    let mut response = Response::new(body.into());
-    *response.status_mut() = hyper::StatusCode::from_u16(status).expect("a status");
-    Reply::Answer(response)
+fn status(status: StatusCode, body: &'static str) -> Reply {
+    let mut response = HttpResponse::new(Bytes::from_static(body.as_bytes()));
+    *response.status_mut() = status;
+    Reply::Response(response)
 }

@@ -1,41 +1,50 @@
-//! One `webhook` process and everything that it talks to.
+//! The fakes of AWS, the environment variables, and a function that is started with them.
 
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::timeout;
 
 use crate::fake_aws::{Endpoint, EventBridge, SecretsManager, Sqs};
 use crate::momento;
 use crate::process::{Environment, Process, binary_under_test};
-use crate::runtime_api::{Answer, RuntimeApi};
+use crate::runtime_api::{Response, RuntimeApi};
 use crate::server::Options;
 use crate::tls::Authority;
 
+/// Far longer than any response takes, even under an emulator or a profiler.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The name of the event bus.
 pub const BUS: &str = "events";
 
-/// The endpoints, before a process is started against them.
+/// The fakes of AWS and the configuration with which functions are started.
 pub struct Sandbox {
+    /// An EventBridge that has the event bus [`BUS`].
     pub eventbridge: Endpoint<EventBridge>,
+    /// An SQS that has the retry queue.
     pub sqs: Endpoint<Sqs>,
+    /// A Secrets Manager that has the signing secret [`momento::SECRET`].
     pub secrets: Endpoint<SecretsManager>,
-    /// What is set over the usual environment; an empty value is a variable that is empty.
-    pub overrides: Environment,
+    overrides: Environment,
     authority: Option<Authority>,
 }
 
-/// A process that was started in a sandbox.
+/// A function that was started in a sandbox.
 pub struct Function {
+    /// Its process.
     pub process: Process,
+    /// The runtime API from which it takes events.
     pub runtime: RuntimeApi,
 }
 
 impl Sandbox {
-    /// Everything works, over plain HTTP.
+    /// Every service works, over plain HTTP.
     pub async fn new() -> Self {
         Self::with(Duration::ZERO, None).await
     }
 
-    /// Over TLS, each round trip taking this long, as in a region of AWS.
+    /// Every service works, over TLS and with this round-trip time, as within a region of AWS.
     pub async fn in_a_region(round_trip: Duration) -> Self {
         Self::with(round_trip, Some(Authority::new())).await
     }
@@ -46,21 +55,28 @@ impl Sandbox {
         Self {
             eventbridge: Endpoint::start(options.clone(), EventBridge::with_bus(BUS)).await,
             sqs: Endpoint::start(options.clone(), Sqs::default()).await,
-            secrets: Endpoint::start(options, SecretsManager::holding(momento::SECRET)).await,
+            secrets: Endpoint::start(options, SecretsManager::with_secret(momento::SECRET)).await,
             overrides: Environment::new(),
             authority,
         }
     }
 
+    /// Sets an environment variable of functions that are started later. An empty value sets it to nothing.
     pub fn set(&mut self, name: &str, value: &str) {
         self.overrides.insert(name.into(), value.into());
     }
 
+    /// Adds root certificates to those that functions are given over TLS.
+    pub fn add_roots(&self, pem: &str) {
+        self.authority.as_ref().expect("a sandbox with TLS").add_roots(pem);
+    }
+
+    /// For `RETRY_QUEUE_URL`.
     pub fn queue_url(&self) -> String {
         format!("{}/000000000000/retry", self.sqs.url())
     }
 
-    /// The environment of a function of this name, with a secret in Secrets Manager and a retry queue.
+    /// The environment variables of the function of this name.
     pub fn environment(&self, function: &str, runtime: &RuntimeApi) -> Environment {
         let mut environment: Environment = [
             ("AWS_LAMBDA_RUNTIME_API", runtime.address()),
@@ -86,7 +102,7 @@ impl Sandbox {
         .into();
         if let Some(authority) = &self.authority {
             for name in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
-                environment.insert(name.into(), authority.pem().display().to_string());
+                environment.insert(name.into(), authority.bundle().display().to_string());
             }
         }
         if function == "redrive" {
@@ -96,11 +112,12 @@ impl Sandbox {
         environment
     }
 
-    /// Starts a binary (`env!("CARGO_BIN_EXE_…")`) as the function of its name; its first event may be sent at once.
+    /// Starts a binary (`env!("CARGO_BIN_EXE_…")`) as the function of its name. Its first event may be sent at once.
     pub async fn start(&self, binary: &str) -> Function {
         self.start_with(binary, RuntimeApi::start().await)
     }
 
+    /// Starts a binary as the function of its name, with this runtime API.
     pub fn start_with(&self, binary: &str, runtime: RuntimeApi) -> Function {
         let binary = binary_under_test(binary);
         let name = binary.file_name().expect("a file").to_string_lossy();
@@ -110,17 +127,19 @@ impl Sandbox {
 }
 
 impl Function {
-    /// Sends a webhook body that is signed with the secret of the tests.
-    pub async fn post(&self, body: &str) -> Answer {
-        self.runtime.invoke(&momento::event(body.as_bytes())).await
+    /// Sends a webhook with this body, signed with [`momento::SECRET`].
+    pub async fn post(&self, body: &str) -> Response {
+        self.invoke(&momento::event(body)).await
     }
 
-    pub async fn invoke(&self, event: &Value) -> Answer {
-        self.runtime.invoke(event).await
+    /// Sends an event, and waits for the response.
+    pub async fn invoke(&self, event: &Value) -> Response {
+        let response = timeout(PATIENCE, self.runtime.invoke(event)).await;
+        response.unwrap_or_else(|_| panic!("the function did not respond:\n{}", self.process.lines().join("\n")))
     }
 
-    /// The time from the start of the process to this answer.
-    pub fn since_start(&self, answer: &Answer) -> Duration {
-        answer.received - self.process.started
+    /// The time from the start of the process to this response.
+    pub fn since_start(&self, response: &Response) -> Duration {
+        response.received - self.process.started
     }
 }

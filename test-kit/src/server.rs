@@ -1,11 +1,9 @@
-//! An HTTP/1.1 server on a free port, whose handler may answer or break the connection.
+//! An HTTP/1.1 server on a free port, whose handler responds or breaks the connection.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream as StdStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -22,44 +20,61 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::latency::{DelayedStream, sleep_precisely};
 
-pub type Response = hyper::Response<Full<Bytes>>;
+/// A response with its whole body.
+pub type HttpResponse = hyper::Response<Bytes>;
 
+/// A request with its whole body.
 pub struct Request {
-    pub method: String,
+    /// Without the query string.
     pub path: String,
+    /// The headers.
     pub headers: HeaderMap,
+    /// The body.
     pub body: Bytes,
-    /// When the last byte of it was here.
+    /// When its last byte was received.
     pub arrived: Instant,
 }
 
+impl Request {
+    /// The value of a header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
+
+/// What a server does with a request.
 pub enum Reply {
-    Answer(Response),
+    /// Responds.
+    Response(HttpResponse),
     /// Closes the connection with a TCP reset.
     Reset,
-    /// Never answers, and keeps the connection open.
+    /// Never responds, and keeps the connection open.
     Hang,
 }
 
+/// How a server is reached.
 #[derive(Clone, Default)]
 pub struct Options {
+    /// TLS, where it is used.
     pub tls: Option<Arc<rustls::ServerConfig>>,
-    /// What each round trip takes, the TCP handshake and those of TLS included.
+    /// The time of each round trip, including those of the TCP and TLS handshakes.
     pub round_trip: Duration,
 }
 
+/// A running server, stopped when dropped.
 pub struct Server {
+    /// Its address on the loopback interface.
     pub address: SocketAddr,
     scheme: &'static str,
-    accepted: Arc<AtomicUsize>,
     connections: Arc<Mutex<HashMap<usize, AbortHandle>>>,
     accepting: Option<JoinHandle<()>>,
-    // Sockets that refuse or swallow connections: the port is theirs for as long as the server lives.
+    // Sockets that refuse or ignore connections, which keep the port.
     _listener: Option<Socket>,
     _queued: Vec<Socket>,
 }
 
 impl Server {
+    /// Starts on a free port.
     pub async fn start<H, F>(options: Options, handler: H) -> Self
     where
         H: Fn(Request) -> F + Send + Sync + 'static,
@@ -70,13 +85,13 @@ impl Server {
         if options.tls.is_some() {
             server.scheme = "https";
         }
-        let (accepted, connections) = (server.accepted.clone(), server.connections.clone());
+        let connections = server.connections.clone();
         let handler = Arc::new(handler);
         server.accepting = Some(tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let id = accepted.fetch_add(1, Ordering::SeqCst);
+            for id in 0.. {
+                let Ok((stream, _)) = listener.accept().await else { break };
                 let (options, handler, open) = (options.clone(), handler.clone(), connections.clone());
-                // Held over the spawn, so that the connection is known before it can be over.
+                // Held during the spawn, so that the connection is inserted before it is removed.
                 let mut known = connections.lock().unwrap();
                 let task = tokio::spawn(async move {
                     connection(stream, options, handler).await;
@@ -88,22 +103,13 @@ impl Server {
         server
     }
 
-    /// A port on which every connection is refused.
-    pub fn refusing() -> Self {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-        socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
-        let mut server = Self::on(socket.local_addr().unwrap().as_socket().unwrap());
-        server._listener = Some(socket);
-        server
-    }
-
-    /// A port that leaves every SYN unanswered, because its accept queue is full.
+    /// A port on which every attempt to connect times out, because its accept queue is full.
     pub fn unreachable() -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
         socket.listen(0).expect("a listener");
         let mut server = Self::on(socket.local_addr().unwrap().as_socket().unwrap());
-        // One fits an accept queue of length 0; the second attempt times out and proves that it is full.
+        // One connection fits an accept queue of length 0. The second attempt times out, so the queue is full.
         for _ in 0..2 {
             if let Ok(stream) = StdStream::connect_timeout(&server.address, Duration::from_millis(50)) {
                 server._queued.push(stream.into());
@@ -118,7 +124,6 @@ impl Server {
         Self {
             address,
             scheme: "http",
-            accepted: Arc::default(),
             connections: Arc::default(),
             accepting: None,
             _listener: None,
@@ -126,16 +131,12 @@ impl Server {
         }
     }
 
+    /// Its scheme and address.
     pub fn url(&self) -> String {
         format!("{}://{}", self.scheme, self.address)
     }
 
-    /// Connections accepted so far.
-    pub fn connections(&self) -> usize {
-        self.accepted.load(Ordering::SeqCst)
-    }
-
-    /// Breaks every open connection; from now on each new one is refused.
+    /// Closes every open connection, and refuses new ones from now on.
     pub async fn refuse(&mut self) {
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
@@ -144,14 +145,14 @@ impl Server {
         self.break_connections();
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.set_reuse_address(true).expect("SO_REUSEADDR");
-        // The port is free as soon as the aborted tasks have dropped their sockets.
+        // The port is free once the aborted tasks have dropped their sockets.
         while socket.bind(&self.address.into()).is_err() {
             tokio::task::yield_now().await;
         }
         self._listener = Some(socket);
     }
 
-    /// Closes every open connection; new ones are still taken.
+    /// Closes every open connection. New ones are still accepted.
     pub fn break_connections(&self) {
         for connection in self.connections.lock().unwrap().drain() {
             connection.1.abort();
@@ -196,31 +197,25 @@ where
     F: Future<Output = Reply> + Send + 'static,
 {
     let reset = Mutex::new(Some(reset));
-    let service = service_fn(|request| answer(request, handler.clone(), &reset));
+    let service = service_fn(|request| respond(request, handler.clone(), &reset));
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn answer<H, F>(
+async fn respond<H, F>(
     request: hyper::Request<Incoming>,
     handler: Arc<H>,
     reset: &Mutex<Option<ResetHandle>>,
-) -> Result<Response, io::Error>
+) -> Result<hyper::Response<Full<Bytes>>, io::Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Reply>,
 {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let request = Request {
-        method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
-        headers: parts.headers,
-        body,
-        arrived: Instant::now(),
-    };
+    let request = Request { path: parts.uri.path().to_owned(), headers: parts.headers, body, arrived: Instant::now() };
     match handler(request).await {
-        Reply::Answer(response) => Ok(response),
-        Reply::Hang => std::future::pending::<Result<Response, Infallible>>().await.map_err(|never| match never {}),
+        Reply::Response(response) => Ok(response.map(Full::new)),
+        Reply::Hang => std::future::pending().await,
         Reply::Reset => {
             if let Some(handle) = reset.lock().unwrap().take() {
                 handle.arm()?;
@@ -230,7 +225,7 @@ where
     }
 }
 
-/// A second handle of a connection's socket, because hyper owns the first.
+/// A second handle to the socket of a connection, because hyper owns the first.
 struct ResetHandle(StdStream);
 
 impl ResetHandle {
@@ -238,7 +233,7 @@ impl ResetHandle {
         Ok(Self(SockRef::from(stream).try_clone()?.into()))
     }
 
-    /// Turns the coming close into a reset.
+    /// Makes the socket send a reset when it is closed.
     fn arm(self) -> io::Result<()> {
         SockRef::from(&self.0).set_linger(Some(Duration::ZERO))
     }

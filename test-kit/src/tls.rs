@@ -1,20 +1,25 @@
-//! A certificate authority for one test run, and certificates for 127.0.0.1 that it signed.
+//! A certificate authority for one sandbox, and a server certificate for the loopback interface that it signed.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tempfile::NamedTempFile;
 
+/// The authority and the server configuration with its certificate.
 pub struct Authority {
+    /// The TLS configuration of a server.
     pub server: Arc<rustls::ServerConfig>,
-    pem: PathBuf,
-    _directory: tempfile::TempDir,
+    root: String,
+    bundle: NamedTempFile,
 }
 
 impl Authority {
+    /// Generates the keys and the certificates.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::<String>::new()).expect("parameters");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -36,18 +41,23 @@ impl Authority {
                 PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
             )
             .expect("a server configuration");
-        // A ticket would be one more write in the handshake, which `server` would take for a round trip.
+        // A ticket would be one more write in the handshake, which `latency` would count as a round trip.
         server.send_tls13_tickets = 0;
         server.alpn_protocols = vec![b"http/1.1".to_vec()];
 
-        let directory = tempfile::tempdir().expect("a directory");
-        let pem = directory.path().join("authority.pem");
-        std::fs::write(&pem, issuer.pem()).expect("a file");
-        Self { server: Arc::new(server), pem, _directory: directory }
+        let authority =
+            Self { server: Arc::new(server), root: issuer.pem(), bundle: NamedTempFile::new().expect("a file") };
+        authority.add_roots("");
+        authority
     }
 
-    /// For `AWS_CA_BUNDLE`; there for as long as this authority lives.
-    pub fn pem(&self) -> &Path {
-        &self.pem
+    /// The file for `AWS_CA_BUNDLE`, removed when this is dropped.
+    pub fn bundle(&self) -> &Path {
+        self.bundle.path()
+    }
+
+    /// Adds root certificates to the bundle.
+    pub fn add_roots(&self, pem: &str) {
+        fs::write(self.bundle(), format!("{pem}{}", self.root)).expect("a file");
     }
 }

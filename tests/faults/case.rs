@@ -1,28 +1,29 @@
-//! One case of the matrix: what fails, and what has to come of it.
+//! One case of the fault matrix: what fails, and what must follow.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::WEBHOOK;
-use crate::checks::{self, Expected};
-use crate::table::{Row, Start};
 use test_kit::fake_aws::{Endpoint, EventBridge, SecretsManager, Service, Sqs};
 use test_kit::fault::{Fault, always, first};
 use test_kit::momento;
 use test_kit::sandbox::{BUS, Function, Sandbox};
 
-/// Momento gives up after 5 s; the rest is for the network between it and the function.
-pub const ANSWER_WITHIN: Duration = Duration::from_millis(4_500);
+use crate::WEBHOOK;
+use crate::checks::{self, Expected};
+use crate::table::{Row, Start};
+
+/// Momento stops waiting after 5 s. The rest is for the network between it and the function.
+pub const RESPOND_WITHIN: Duration = Duration::from_millis(4_500);
 
 pub struct Case {
-    /// A sentence; the name of the test and the first cell of its row.
+    /// A sentence: the name of the test, and the first cell of its row.
     pub name: &'static str,
     pub run: Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Row>>> + Send>,
 }
 
 impl Case {
-    /// `run` is given the name.
+    /// `run` receives the name.
     pub fn new<F: Future<Output = Row> + 'static>(
         name: &'static str,
         run: impl FnOnce(&'static str) -> F + Send + 'static,
@@ -45,9 +46,9 @@ pub enum Failure {
     First(usize, &'static str, Fault),
     /// All calls of this operation.
     Always(&'static str, Fault),
-    /// Connections are refused; those that are open break.
+    /// Open connections close, and new ones are refused.
     Refused,
-    /// A connection never comes about.
+    /// No connection can be opened: each attempt times out.
     Unreachable,
 }
 
@@ -81,7 +82,7 @@ pub fn first_read(failure: Fault) -> (Target, Failure) {
     (Target::SecretsManager, Failure::First(1, "GetSecretValue", failure))
 }
 
-/// A fresh process for which everything fails from the start and the event is already waiting.
+/// A new process that meets the failures from its first call on. The event is waiting when it starts.
 pub fn cold(name: &'static str, failures: Failures, expected: Expected) -> Case {
     Case::new(name, move |name| async move {
         let mut sandbox = Sandbox::new().await;
@@ -90,7 +91,7 @@ pub fn cold(name: &'static str, failures: Failures, expected: Expected) -> Case 
     })
 }
 
-/// The same, with everything in place but what this changes.
+/// The same, after a change to the sandbox.
 pub fn cold_with(
     name: &'static str,
     change: impl FnOnce(&mut Sandbox) + Send + 'static,
@@ -105,40 +106,40 @@ pub fn cold_with(
     })
 }
 
-/// A fresh process that has served one good event before things fail.
+/// A process that has delivered one event before the failures begin.
 pub fn warm(name: &'static str, failures: Failures, expected: Expected) -> Case {
     Case::new(name, move |name| async move {
         let mut sandbox = Sandbox::new().await;
-        let running = warmed_up(&sandbox).await;
+        let function = warmed_up(&sandbox).await;
         fail(&mut sandbox, failures).await;
-        checks::post_and_check(name, &sandbox, &running, Start::Warm, &expected).await
+        checks::post_and_check(name, &sandbox, &function, Start::Warm, &expected).await
     })
 }
 
-/// A process that has served one good event.
+/// A process that has delivered one event.
 pub async fn warmed_up(sandbox: &Sandbox) -> Function {
-    let running = sandbox.start(WEBHOOK).await;
-    assert_eq!(running.post(&momento::body("serverless", "test", 0, "the good one")).await.status(), 200);
+    let function = sandbox.start(WEBHOOK).await;
+    assert_eq!(function.post(&momento::body("serverless", "test", 0, "before the failures")).await.status(), 200);
     sandbox.eventbridge.state().service.entries.clear();
-    running
+    function
 }
 
 pub async fn in_sandbox(name: &'static str, sandbox: &Sandbox, start: Start, expected: Expected) -> Row {
-    let running = sandbox.start(WEBHOOK).await;
-    checks::post_and_check(name, sandbox, &running, start, &expected).await
+    let function = sandbox.start(WEBHOOK).await;
+    checks::post_and_check(name, sandbox, &function, start, &expected).await
 }
 
 pub async fn fail(sandbox: &mut Sandbox, failures: Failures) {
     for (target, failure) in failures {
         match target {
-            Target::EventBridge => break_one(&mut sandbox.eventbridge, failure, || EventBridge::with_bus(BUS)).await,
-            Target::Sqs => break_one(&mut sandbox.sqs, failure, Sqs::default).await,
-            Target::SecretsManager => break_one(&mut sandbox.secrets, failure, SecretsManager::default).await,
+            Target::EventBridge => fail_one(&mut sandbox.eventbridge, failure, || EventBridge::with_bus(BUS)).await,
+            Target::Sqs => fail_one(&mut sandbox.sqs, failure, Sqs::default).await,
+            Target::SecretsManager => fail_one(&mut sandbox.secrets, failure, SecretsManager::default).await,
         }
     }
 }
 
-async fn break_one<S: Service>(endpoint: &mut Endpoint<S>, failure: Failure, fresh: impl Fn() -> S) {
+async fn fail_one<S: Service>(endpoint: &mut Endpoint<S>, failure: Failure, fresh: impl Fn() -> S) {
     match failure {
         Failure::First(calls, operation, fault) => endpoint.plan(operation, first(calls, fault)),
         Failure::Always(operation, fault) => endpoint.plan(operation, always(fault)),

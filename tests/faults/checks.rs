@@ -1,19 +1,19 @@
-//! Posts the event of a case, and checks the answer, its time, the bus, the queue and the log against what is expected.
+//! Sends the event of a case, and checks the response, its time, the bus, the queue and the log.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::case::ANSWER_WITHIN;
+use crate::case::RESPOND_WITHIN;
 use crate::table::{Row, Start};
 use test_kit::fake_aws::Message;
 use test_kit::momento;
 use test_kit::process::Process;
-use test_kit::retry_queue::kept_body;
-use test_kit::runtime_api::{Answer, TRACE};
+use test_kit::retry_queue::webhook_body;
+use test_kit::runtime_api::{Response, TRACE};
 use test_kit::sandbox::{BUS, Function, Sandbox};
 
-/// What has to come of an event.
+/// What must happen to an event.
 #[derive(Clone, Debug)]
 pub struct Expected {
     status: u64,
@@ -28,7 +28,7 @@ pub struct Expected {
 enum OnBus {
     Not,
     Once,
-    /// EventBridge took it and could not say so.
+    /// EventBridge accepted it, and its response was lost or late.
     OnceOrMore,
 }
 
@@ -44,7 +44,7 @@ pub fn logged(reason: &'static str) -> Expected {
     Expected { status: 500, reason: Some(reason), bus: OnBus::Not, copies_in_queue: 0, puts: None, sends: None }
 }
 
-/// No secret: nothing is verified, so nothing is kept.
+/// Without a secret nothing is verified, so nothing is kept.
 pub fn unverified() -> Expected {
     Expected { status: 500, reason: None, bus: OnBus::Not, copies_in_queue: 0, puts: Some(0), sends: Some(0) }
 }
@@ -58,12 +58,12 @@ impl Expected {
         Self { copies_in_queue: 2, ..self }
     }
 
-    /// The number of PutEvents calls that this takes.
+    /// The number of PutEvents calls.
     pub fn puts(self, calls: usize) -> Self {
         Self { puts: Some(calls), ..self }
     }
 
-    /// The number of SendMessage calls that this takes.
+    /// The number of SendMessage calls.
     pub fn sends(self, calls: usize) -> Self {
         Self { sends: Some(calls), ..self }
     }
@@ -72,7 +72,7 @@ impl Expected {
         Row {
             name,
             start: Some(start),
-            answer: match self.status {
+            response: match self.status {
                 200 => "200 Success",
                 202 => "202 Queued",
                 _ => "500 Internal Server Error",
@@ -95,7 +95,7 @@ impl Expected {
     }
 }
 
-/// Text that the escaping of the queue message has to carry: quotes, control characters, beyond ASCII, beyond the BMP.
+/// Text that the queue message must escape: quotes, control characters, non-ASCII and supplementary characters.
 const TEXT: &str = "\"quoted\"\\ \n\t\u{1}\u{7f} é ☃ 🐿 \u{fffe}";
 
 pub fn body_of_the_case() -> String {
@@ -105,27 +105,27 @@ pub fn body_of_the_case() -> String {
 pub async fn post_and_check(
     name: &'static str,
     sandbox: &Sandbox,
-    running: &Function,
+    function: &Function,
     start: Start,
     expected: &Expected,
 ) -> Row {
     let puts_before = sandbox.eventbridge.calls("PutEvents").len();
     let body = body_of_the_case();
     let before = momento::now();
-    let answer = running.post(&body).await;
+    let response = function.post(&body).await;
     let took = match start {
-        Start::Cold => running.since_start(&answer),
-        Start::Warm => answer.elapsed(),
+        Start::Cold => function.since_start(&response),
+        Start::Warm => response.elapsed(),
     };
-    assert_eq!(answer.status(), expected.status, "{}", running.process.lines().join("\n"));
-    assert!(took < ANSWER_WITHIN, "the answer took {took:?}");
-    check_answer(&answer);
+    assert_eq!(response.status(), expected.status, "{}", function.process.lines().join("\n"));
+    assert!(took < RESPOND_WITHIN, "the response took {took:?}");
+    check_response(&response);
     check_bus(sandbox, &body, expected);
     let messages = sandbox.sqs.state().service.messages.clone();
     assert_eq!(messages.len(), expected.copies_in_queue, "messages in the queue");
     for message in messages {
         assert_eq!(message.queue, sandbox.queue_url());
-        check_message(&message, expected.reason.unwrap(), &body, before, &answer.request_id);
+        check_message(&message, expected.reason.unwrap(), &body, before, &response.request_id);
     }
     if let Some(puts) = expected.puts {
         assert_eq!(sandbox.eventbridge.calls("PutEvents").len() - puts_before, puts, "PutEvents calls");
@@ -134,36 +134,36 @@ pub async fn post_and_check(
         assert_eq!(sandbox.sqs.calls("SendMessage").len(), sends, "SendMessage calls");
     }
     if expected.status == 500 {
-        check_log(&running.process, expected, &body, before, &answer.request_id).await;
+        check_log(&function.process, expected, &body, before, &response.request_id).await;
     }
     expected.row(name, start, took)
 }
 
-fn check_answer(answer: &Answer) {
-    assert!(!answer.is_error, "{}", answer.value);
-    let message = match answer.status() {
+fn check_response(response: &Response) {
+    assert!(!response.is_error, "{}", response.payload);
+    let message = match response.status() {
         200 => "Success",
         202 => "Queued",
         _ => "Internal Server Error",
     };
-    assert_eq!(answer.message(), message);
-    assert_eq!(answer.value["headers"]["content-type"], "application/json");
+    assert_eq!(response.message(), message);
+    assert_eq!(response.payload["headers"]["content-type"], "application/json");
 }
 
 fn check_bus(sandbox: &Sandbox, body: &str, expected: &Expected) {
     let eventbridge = &sandbox.eventbridge.state().service;
-    assert_eq!(eventbridge.dropped, Vec::<Value>::new(), "EventBridge took and dropped this");
+    assert_eq!(eventbridge.dropped, Vec::<Value>::new(), "entries that EventBridge accepted and dropped");
     match expected.bus {
         OnBus::Not => assert_eq!(eventbridge.entries.len(), 0, "events on the bus"),
         OnBus::Once => assert_eq!(eventbridge.entries.len(), 1, "events on the bus"),
-        OnBus::OnceOrMore => assert!(!eventbridge.entries.is_empty(), "nothing is on the bus"),
+        OnBus::OnceOrMore => assert!(!eventbridge.entries.is_empty(), "no event is on the bus"),
     }
     for entry in &eventbridge.entries {
         assert_eq!(*entry, entry_of(body, Some(TRACE)));
     }
 }
 
-/// The entry of contract, made without a line of `src/`.
+/// The expected entry, made without code of `src/`.
 pub fn entry_of(body: &str, trace: Option<&str>) -> Value {
     let parsed: Value = serde_json::from_str(body).expect("a body");
     let name = |key: &str| parsed[key].as_str().expect("a name").to_owned();
@@ -185,31 +185,31 @@ fn check_message(message: &Message, reason: &str, body: &str, before: i64, reque
     let start = format!(r#"{{"version":1,"reason":"{reason}","error":"#);
     assert!(message.body.starts_with(&start), "{}", message.body);
     assert_eq!(message.attributes["reason"]["StringValue"], reason);
-    check_kept(&parsed, reason, body, before, request_id);
+    check_queue_message(&parsed, reason, body, before, request_id);
 }
 
-/// The queue message as an object, in the queue or in the log.
-fn check_kept(kept: &Value, reason: &str, body: &str, before: i64, request_id: &str) {
-    assert_eq!((&kept["version"], &kept["reason"]), (&1.into(), &reason.into()));
-    assert_eq!(kept["requestId"], request_id);
-    let error = kept["error"].as_str().expect("an error");
+/// Checks a queue message, which is in the queue or in the log.
+fn check_queue_message(queue_message: &Value, reason: &str, body: &str, before: i64, request_id: &str) {
+    assert_eq!((&queue_message["version"], &queue_message["reason"]), (&1.into(), &reason.into()));
+    assert_eq!(queue_message["requestId"], request_id);
+    let error = queue_message["error"].as_str().expect("an error");
     assert!(error.contains(": ") && error.len() < 600 && !error.contains("Error {"), "{error}");
-    let received = kept["receivedAt"].as_i64().expect("a time");
-    // Taken before any waiting, so close to the moment at which the request was sent.
+    let received = queue_message["receivedAt"].as_i64().expect("a time");
+    // It is taken before any waiting, so it is close to the time of the request.
     assert!((before..before + 3_000).contains(&received), "receivedAt {received}, sent {before}");
-    assert_eq!(kept.as_object().map(|members| members.len()), Some(6), "{kept}");
-    assert_eq!(kept_body(kept), body.as_bytes());
+    assert_eq!(queue_message.as_object().map(|members| members.len()), Some(6), "{queue_message}");
+    assert_eq!(webhook_body(queue_message), body.as_bytes());
 }
 
-/// A 500 leaves the event in one ERROR record, or, where it was not verified, nothing of it anywhere.
+/// A 500 leaves a verified event in one ERROR record, and nothing of an unverified one.
 async fn check_log(process: &Process, expected: &Expected, body: &str, before: i64, request_id: &str) {
     match expected.reason {
         Some(reason) => {
             let record = process.record("BothFailed", |record| record["outcome"] == "BothFailed").await;
             assert_eq!((&record["level"], &record["requestId"]), (&"ERROR".into(), &request_id.into()), "{record}");
-            check_kept(&record["queueMessage"], reason, body, before, request_id);
-            let kept = process.records().into_iter().filter(|record| !record["queueMessage"].is_null()).count();
-            assert_eq!(kept, 1, "records with the event");
+            check_queue_message(&record["queueMessage"], reason, body, before, request_id);
+            let records = process.records().into_iter().filter(|record| !record["queueMessage"].is_null()).count();
+            assert_eq!(records, 1, "records with the event");
         }
         None => {
             process.record("SecretUnavailable", |record| record["outcome"] == "SecretUnavailable").await;

@@ -1,15 +1,16 @@
-//! EventBridge fails; the retry queue works.
+//! EventBridge fails, and the retry queue works.
 
 use std::time::Duration;
+
+use test_kit::fake_aws::EventBridge;
+use test_kit::fault::Fault::{Error, FailedEntries, Hang, Html, Reset, ResponseLost, Slow};
+use test_kit::momento;
+use test_kit::sandbox::{BUS, Sandbox};
 
 use crate::WEBHOOK;
 use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, in_sandbox, puts, warm, warmed_up};
 use crate::checks::{delivered, post_and_check, queued};
 use crate::table::Start;
-use test_kit::fake_aws::EventBridge;
-use test_kit::fault::Fault::{AnswerLost, Error, FailedEntries, Hang, Html, Reset, Slow};
-use test_kit::momento;
-use test_kit::sandbox::{BUS, Sandbox};
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -20,13 +21,13 @@ fn bus(failure: Failure) -> Vec<(Target, Failure)> {
 }
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = puts_that_fail();
+    let mut cases = calls_that_fail();
     cases.extend(connections_that_fail());
-    cases.extend(buses_that_are_asked_for());
+    cases.extend(event_buses_that_are_missing());
     cases
 }
 
-fn puts_that_fail() -> Vec<Case> {
+fn calls_that_fail() -> Vec<Case> {
     let (internal, unavailable) = (Error(500, "InternalFailure"), Html(503));
     let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
     vec![
@@ -104,23 +105,23 @@ fn connections_that_fail() -> Vec<Case> {
         ),
         warm(
             "an answer that is lost once is put again",
-            vec![first_put(AnswerLost)],
+            vec![first_put(ResponseLost)],
             delivered().and_on_the_bus().puts(2),
         ),
         warm(
             "answers that are always lost are an event in the queue, and on the bus as well",
-            vec![puts(AnswerLost)],
+            vec![puts(ResponseLost)],
             queued("PutFailed").and_on_the_bus(),
         ),
         Case::new("connections closed while the process was frozen are opened again", |name| async move {
             let sandbox = Sandbox::new().await;
-            let running = warmed_up(&sandbox).await;
-            // As Lambda does between two invocations.
-            running.process.signal("STOP");
+            let function = warmed_up(&sandbox).await;
+            // Lambda freezes a process between invocations.
+            function.process.signal("STOP");
             sandbox.eventbridge.server.break_connections();
             tokio::time::sleep(ms(100)).await;
-            running.process.signal("CONT");
-            post_and_check(name, &sandbox, &running, Start::Warm, &delivered().puts(1)).await
+            function.process.signal("CONT");
+            post_and_check(name, &sandbox, &function, Start::Warm, &delivered().puts(1)).await
         }),
         warm(
             "EventBridge refusing connections is an event in the queue",
@@ -140,7 +141,7 @@ fn connections_that_fail() -> Vec<Case> {
     ]
 }
 
-fn buses_that_are_asked_for() -> Vec<Case> {
+fn event_buses_that_are_missing() -> Vec<Case> {
     vec![
         cold_with(
             "a bus that does not exist is an event in the queue, and no put",
@@ -151,20 +152,26 @@ fn buses_that_are_asked_for() -> Vec<Case> {
         Case::new("a bus that is created later gets the next events", |name| async move {
             let sandbox = Sandbox::new().await;
             sandbox.eventbridge.state().service = EventBridge::default();
-            let running = sandbox.start(WEBHOOK).await;
-            assert_eq!(running.post(&momento::body("serverless", "test", 0, "too early")).await.status(), 202);
+            let function = sandbox.start(WEBHOOK).await;
+            assert_eq!(function.post(&momento::body("serverless", "test", 0, "too early")).await.status(), 202);
             sandbox.eventbridge.state().service = EventBridge::with_bus(BUS);
-            // The bus is asked for again at most every 5 s.
-            while running.post(&momento::body("serverless", "test", 0, "still too early")).await.status() == 202 {
-                assert!(running.process.started.elapsed() < Duration::from_secs(8), "the bus is never asked for again");
+            // DescribeEventBus is called again at most every 5 s.
+            while function.post(&momento::body("serverless", "test", 0, "still too early")).await.status() == 202 {
+                assert!(
+                    function.process.started.elapsed() < Duration::from_secs(8),
+                    "DescribeEventBus is not called again"
+                );
                 tokio::time::sleep(ms(250)).await;
             }
-            assert!(running.process.started.elapsed() >= Duration::from_secs(5), "the bus is asked for too often");
+            assert!(
+                function.process.started.elapsed() >= Duration::from_secs(5),
+                "DescribeEventBus is called too often"
+            );
             assert_eq!(sandbox.eventbridge.calls("DescribeEventBus").len(), 2);
             sandbox.eventbridge.state().service.entries.clear();
             sandbox.sqs.state().service.messages.clear();
             sandbox.sqs.state().calls.clear();
-            post_and_check(name, &sandbox, &running, Start::Warm, &delivered()).await
+            post_and_check(name, &sandbox, &function, Start::Warm, &delivered()).await
         }),
         cold(
             "a bus that may not be asked for counts as there",

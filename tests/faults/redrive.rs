@@ -1,43 +1,43 @@
-//! The way back: a batch of the retry queue goes to the bus, and what fails is reported, so that it stays in the queue.
+//! `redrive` puts a batch of the retry queue on the bus, and reports what fails so that it stays in the queue.
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use test_kit::fake_aws::EventBridge;
+use test_kit::fault::Fault::{self, Error, FailedEntries, FailedEntriesAt, Hang, Reset, ResponseLost, Slow};
+use test_kit::momento;
+use test_kit::retry_queue::{batch, failures, message};
+use test_kit::runtime_api::RuntimeApi;
+use test_kit::sandbox::Sandbox;
 
 use crate::REDRIVE;
 use crate::case::{Case, Failures, describes, fail, first_put, puts};
 use crate::checks::entry_of;
 use crate::table::Row;
-use test_kit::fake_aws::EventBridge;
-use test_kit::fault::Fault::{self, AnswerLost, Error, FailedEntries, FailedEntriesAt, Hang, Reset, Slow};
-use test_kit::momento;
-use test_kit::retry_queue::{batch, failures};
-use test_kit::runtime_api::RuntimeApi;
-use test_kit::sandbox::Sandbox;
 
-/// What an invocation may take in these cases.
+/// The timeout of an invocation.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// A message of the queue, and the body in it, if `redrive` can read one.
+/// A message of the queue, and its webhook body where `redrive` can read one.
 struct Message {
     text: String,
     body: Option<String>,
 }
 
-/// What has to come of a batch.
+/// What must happen to a batch.
 struct Expected {
     failed: Vec<usize>,
-    /// The places of the messages that are on the bus.
+    /// The positions of the messages that are put on the bus.
     on_the_bus: Vec<usize>,
     calls: Option<usize>,
 }
 
-/// Those at these places fail, all others are delivered.
+/// The messages at these positions fail, and all others are delivered.
 fn failing(failed: impl IntoIterator<Item = usize>) -> Expected {
     let failed: Vec<usize> = failed.into_iter().collect();
-    let on_the_bus = (0..10).filter(|place| !failed.contains(place)).collect();
+    let on_the_bus = (0..10).filter(|position| !failed.contains(position)).collect();
     Expected { failed, on_the_bus, calls: None }
 }
 
@@ -114,7 +114,7 @@ fn services_that_fail() -> Vec<Case> {
             "an answer to redrive that is lost leaves the batch in the queue, and on the bus as well",
             |name| async move {
                 let mut sandbox = Sandbox::new().await;
-                fail(&mut sandbox, vec![puts(AnswerLost)]).await;
+                fail(&mut sandbox, vec![puts(ResponseLost)]).await;
                 let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
                 run(name, &sandbox, good_messages(), expected).await
             },
@@ -140,19 +140,19 @@ fn with(name: &'static str, messages: Vec<Message>, expected: Expected) -> Case 
 }
 
 async fn run(name: &'static str, sandbox: &Sandbox, messages: Vec<Message>, expected: Expected) -> Row {
-    let running = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
-    let texts = messages.iter().enumerate().map(|(place, message)| (id(place), &*message.text));
-    let answer = running.invoke(&batch(texts)).await;
-    let took = answer.elapsed();
-    assert!(!answer.is_error && took < TIMEOUT, "{took:?} {}", answer.value);
-    let failed = failures(&answer.value);
-    let ids: Vec<String> = expected.failed.iter().map(|place| id(*place)).collect();
-    assert_eq!(failed, ids, "the messages that are reported");
+    let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
+    let texts = messages.iter().enumerate().map(|(position, message)| (id(position), &*message.text));
+    let response = function.invoke(&batch(texts)).await;
+    let took = response.elapsed();
+    assert!(!response.is_error && took < TIMEOUT, "{took:?} {}", response.payload);
+    let failed = failures(&response.payload);
+    let ids: Vec<String> = expected.failed.iter().map(|position| id(*position)).collect();
+    assert_eq!(failed, ids, "messages that are reported");
     let state = sandbox.eventbridge.state();
-    assert_eq!(state.service.dropped, Vec::<Value>::new(), "EventBridge took and dropped this");
-    let entry = |place: &usize| entry_of(messages[*place].body.as_deref().expect("a body"), None);
+    assert_eq!(state.service.dropped, Vec::<Value>::new(), "entries that EventBridge accepted and dropped");
+    let entry = |position: &usize| entry_of(messages[*position].body.as_deref().expect("a body"), None);
     let on_the_bus: Vec<Value> = expected.on_the_bus.iter().map(entry).collect();
-    assert_eq!(state.service.entries, on_the_bus, "the events on the bus");
+    assert_eq!(state.service.entries, on_the_bus, "events on the bus");
     drop(state);
     if let Some(calls) = expected.calls {
         assert_eq!(sandbox.eventbridge.calls("PutEvents").len(), calls, "PutEvents calls");
@@ -160,30 +160,27 @@ async fn run(name: &'static str, sandbox: &Sandbox, messages: Vec<Message>, expe
     Row {
         name,
         start: None,
-        answer: format!("{} of 10 reported", failed.len()),
+        response: format!("{} of 10 reported", failed.len()),
         bus: on_the_bus.len().to_string(),
         queue: failed.len().to_string(),
         took,
     }
 }
 
-fn id(place: usize) -> String {
-    format!("message-{place}")
+fn id(position: usize) -> String {
+    format!("message-{position}")
 }
 
-/// As the contract's §4 has it, made without a line of `src/`.
-fn message(body: &str) -> Message {
-    let text = json!({"version": 1, "reason": "TimedOut", "error": "TimedOut: No answer came in time.",
-        "receivedAt": 1726292279851_i64, "requestId": "00000000-0000-4000-8000-000000000001", "body": body});
-    Message { text: text.to_string(), body: Some(body.to_owned()) }
+fn readable(body: &str) -> Message {
+    Message { text: message(body), body: Some(body.to_owned()) }
 }
 
 fn unreadable(text: impl ToString) -> Message {
     Message { text: text.to_string(), body: None }
 }
 
-fn body_at(place: usize) -> String {
-    momento::body("serverless", "test", place as u64, &format!("message {place} \u{1} é 🐿 \u{ffff}"))
+fn body_at(position: usize) -> String {
+    momento::body("serverless", "test", position as u64, &format!("message {position} \u{1} é 🐿 \u{ffff}"))
 }
 
 fn is_fourth(entry: &Value) -> bool {
@@ -191,20 +188,20 @@ fn is_fourth(entry: &Value) -> bool {
 }
 
 fn good_messages() -> Vec<Message> {
-    (0..10).map(|place| message(&body_at(place))).collect()
+    (0..10).map(|position| readable(&body_at(position))).collect()
 }
 
 fn old_messages() -> Vec<Message> {
     let yesterday = momento::now() - 86_400_000;
-    (0..10).map(|place| message(&momento::body_at(yesterday, "serverless", "test", place, "old"))).collect()
+    (0..10).map(|position| readable(&momento::body_at(yesterday, "serverless", "test", position, "old"))).collect()
 }
 
-/// 170 KB each, 1.7 MB together.
+/// 170 KB each, 1.7 MB in total.
 fn large_messages() -> Vec<Message> {
-    (0..10).map(|place| message(&momento::body("serverless", "test", place, &"x".repeat(170_000)))).collect()
+    (0..10).map(|position| readable(&momento::body("serverless", "test", position, &"x".repeat(170_000)))).collect()
 }
 
-/// The first and the last two can be put; the others stay, each for a reason of its own.
+/// The first and the last two can be put. Each of the others is unreadable for another reason.
 fn mixed_messages() -> Vec<Message> {
     let envelope = |members: Value| {
         let mut message = json!({"version": 1, "reason": "TimedOut", "error": "", "receivedAt": 1, "requestId": ""});
@@ -214,7 +211,7 @@ fn mixed_messages() -> Vec<Message> {
     let body = body_at(8);
     let as_base64 = envelope(json!({"bodyBase64": STANDARD.encode(&body)}));
     vec![
-        message(&body_at(0)),
+        readable(&body_at(0)),
         unreadable("hello"),
         unreadable(envelope(json!({"version": 2, "body": body_at(2)}))),
         unreadable(envelope(json!({}))),
@@ -223,6 +220,6 @@ fn mixed_messages() -> Vec<Message> {
         unreadable(envelope(json!({"body": "{\"cache\":\"c\"}"}))),
         unreadable(envelope(json!({"bodyBase64": STANDARD.encode(b"\xff\xfe")}))),
         Message { text: as_base64.to_string(), body: Some(body) },
-        message(&body_at(9)),
+        readable(&body_at(9)),
     ]
 }

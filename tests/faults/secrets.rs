@@ -1,18 +1,19 @@
-//! Secrets Manager fails: on a cold start nothing can be verified; later the known secrets stay in force.
+//! Secrets Manager fails: on a cold start nothing can be verified, and later the known secrets stay valid.
 
 use std::time::Duration;
 
-use crate::WEBHOOK;
-use crate::case::{
-    ANSWER_WITHIN, Case, Failure, Target, cold, cold_with, describes, first_read, puts, reads, sends, warm,
-};
-use crate::checks::{delivered, post_and_check, unverified};
-use crate::table::Start;
 use test_kit::fake_aws::SecretsManager;
-use test_kit::fault::Fault::{self, AnswerLost, Error, Hang, Html, Reset, Slow};
+use test_kit::fault::Fault::{self, Error, Hang, Html, Reset, ResponseLost, Slow};
 use test_kit::fault::{Plan, always, once};
 use test_kit::momento;
 use test_kit::sandbox::Sandbox;
+
+use crate::WEBHOOK;
+use crate::case::{
+    Case, Failure, RESPOND_WITHIN, Target, cold, cold_with, describes, first_read, puts, reads, sends, warm,
+};
+use crate::checks::{delivered, post_and_check, unverified};
+use crate::table::Start;
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -23,14 +24,14 @@ fn all(failure: Failure) -> Vec<(Target, Failure)> {
 }
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = reads_that_fail();
+    let mut cases = calls_that_fail();
     cases.extend(connections_that_fail());
-    cases.extend(secrets_that_are_senseless());
+    cases.extend(secrets_that_are_invalid());
     cases.extend(secrets_that_come_later());
     cases
 }
 
-fn reads_that_fail() -> Vec<Case> {
+fn calls_that_fail() -> Vec<Case> {
     let (internal, unavailable) = (Error(500, "InternalServiceError"), Html(503));
     let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
     vec![
@@ -62,7 +63,7 @@ fn connections_that_fail() -> Vec<Case> {
         cold("Secrets Manager always hanging is a 500", vec![reads(Hang)], unverified()),
         cold("Secrets Manager resetting once is a second read", vec![first_read(Reset)], delivered()),
         cold("Secrets Manager always resetting is a 500", vec![reads(Reset)], unverified()),
-        cold("an answer of Secrets Manager that is lost is a second read", vec![first_read(AnswerLost)], delivered()),
+        cold("an answer of Secrets Manager that is lost is a second read", vec![first_read(ResponseLost)], delivered()),
         cold("Secrets Manager refusing connections is a 500", all(Failure::Refused), unverified()),
         cold("Secrets Manager that cannot be reached is a 500", all(Failure::Unreachable), unverified()),
         warm("Secrets Manager refusing connections later changes nothing", all(Failure::Refused), delivered().puts(1)),
@@ -75,7 +76,7 @@ fn connections_that_fail() -> Vec<Case> {
     ]
 }
 
-fn secrets_that_are_senseless() -> Vec<Case> {
+fn secrets_that_are_invalid() -> Vec<Case> {
     let holding = |kind: &'static str, value: &'static str| {
         move |sandbox: &mut Sandbox| {
             let mut state = sandbox.secrets.state();
@@ -96,49 +97,47 @@ fn secrets_that_are_senseless() -> Vec<Case> {
 
 fn secrets_that_come_later() -> Vec<Case> {
     vec![
-        healed(
+        recovered(
             "a secret that was refused at first is read with a later event",
             always(Error(400, "AccessDeniedException")),
         ),
-        healed("a secret that hung at first is read with a later event", once(Hang)),
+        recovered("a secret that hung at first is read with a later event", once(Hang)),
         Case::new(
             "a forged request while Secrets Manager hangs is answered in time, and changes nothing",
             |name| async move {
                 let sandbox = Sandbox::new().await;
-                let running = sandbox.start(WEBHOOK).await;
-                running.runtime.ready().await;
+                let function = sandbox.start(WEBHOOK).await;
+                function.runtime.ready().await;
                 sandbox.secrets.plan("GetSecretValue", always(Hang));
-                // The secret is read again at most once in 3 s, counted from the start.
+                // The secret is read again at most once in 3 s, beginning with the start.
                 tokio::time::sleep(ms(3_100)).await;
                 let body = momento::body("serverless", "test", 0, "forged");
-                let forged =
-                    momento::event_with(body.as_bytes(), Some(&momento::signature("another secret", body.as_bytes())));
-                let answer = running.invoke(&forged).await;
-                assert_eq!((answer.status(), answer.message().as_str()), (403, "Unauthorized"));
-                assert!(answer.elapsed() < ANSWER_WITHIN, "{:?}", answer.elapsed());
-                post_and_check(name, &sandbox, &running, Start::Warm, &delivered().puts(1)).await
+                let response = function.invoke(&momento::event_signed_with("another secret", &body)).await;
+                assert_eq!((response.status(), response.message().as_str()), (403, "Unauthorized"));
+                assert!(response.elapsed() < RESPOND_WITHIN, "{:?}", response.elapsed());
+                post_and_check(name, &sandbox, &function, Start::Warm, &delivered().puts(1)).await
             },
         ),
     ]
 }
 
-/// The secret cannot be read at first; once it can, an event is delivered, without a restart.
-fn healed(name: &'static str, plan: Plan) -> Case {
+/// The secret cannot be read at first. Once it can be read, an event is delivered without a restart.
+fn recovered(name: &'static str, plan: Plan) -> Case {
     Case::new(name, move |name| async move {
         let sandbox = Sandbox::new().await;
         sandbox.secrets.plan("GetSecretValue", plan);
-        let running = sandbox.start(WEBHOOK).await;
-        let early = running.post(&momento::body("serverless", "test", 0, "too early")).await;
+        let function = sandbox.start(WEBHOOK).await;
+        let early = function.post(&momento::body("serverless", "test", 0, "too early")).await;
         assert_eq!(early.status(), 500);
         sandbox.secrets.plan("GetSecretValue", always(Fault::None));
         let mut tries = 0;
-        // It is asked for with each event, at most once a second.
-        while running.post(&momento::body("serverless", "test", 0, "too early")).await.status() == 500 {
+        // It is read again with an event, at most once per second.
+        while function.post(&momento::body("serverless", "test", 0, "too early")).await.status() == 500 {
             tries += 1;
-            assert!(tries <= 12, "the secret is never read again");
+            assert!(tries <= 12, "the secret is not read again");
             tokio::time::sleep(ms(250)).await;
         }
         sandbox.eventbridge.state().service.entries.clear();
-        post_and_check(name, &sandbox, &running, Start::Warm, &delivered().puts(1)).await
+        post_and_check(name, &sandbox, &function, Start::Warm, &delivered().puts(1)).await
     })
 }

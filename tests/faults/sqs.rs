@@ -1,12 +1,13 @@
-//! The bus does not take the event, and the retry queue fails as well.
+//! EventBridge fails, and SQS fails as well.
 
 use std::time::Duration;
 
+use test_kit::fault::Fault::{Error, Hang, Html, Reset, ResponseLost, Slow};
+
 use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_send, puts, reads, sends, warm};
 use crate::checks::{logged, queued};
-use test_kit::fault::Fault::{AnswerLost, Error, Hang, Html, Reset, Slow};
 
-/// The quickest way to the queue.
+/// EventBridge fails in a way that is not retried, so the event goes to the queue at once.
 fn denied() -> (Target, Failure) {
     puts(Error(400, "AccessDeniedException"))
 }
@@ -16,13 +17,13 @@ fn queue(failure: Failure) -> (Target, Failure) {
 }
 
 pub fn cases() -> Vec<Case> {
-    let mut cases = sends_that_fail();
+    let mut cases = calls_that_fail();
     cases.extend(connections_that_fail());
     cases.extend(everything_fails());
     cases
 }
 
-fn sends_that_fail() -> Vec<Case> {
+fn calls_that_fail() -> Vec<Case> {
     let (internal, unavailable) = (Error(500, "InternalFailure"), Html(503));
     let (throttled, refused) = (Error(400, "RequestThrottled"), Error(403, "AccessDeniedException"));
     vec![
@@ -97,7 +98,7 @@ fn connections_that_fail() -> Vec<Case> {
         warm("SQS always resetting is an event in the log", vec![denied(), sends(Reset)], logged("PutFailed").sends(3)),
         warm(
             "an answer of SQS that is lost is a message twice",
-            vec![denied(), first_send(AnswerLost)],
+            vec![denied(), first_send(ResponseLost)],
             queued("PutFailed").in_the_queue_twice().sends(2),
         ),
         warm(

@@ -1,4 +1,4 @@
-//! One handler for a profiler: started, sent so many webhooks, ended.
+//! One handler for a profiler: it is started, gets a number of webhooks and is ended.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use crate::webhook;
 
 pub async fn drive(handler: &Handler, invocations: usize, bytes: usize) {
     let sandbox = handler.sandbox(Duration::ZERO).await;
-    let mut running = handler.start(&sandbox).await;
-    running.runtime.ready().await;
+    let mut function = handler.start(&sandbox).await;
+    function.runtime.ready().await;
     for _ in 0..invocations {
-        let answer = running.invoke(&webhook::event(bytes)).await;
-        assert_eq!(answer.status(), 200, "{answer:?}\n{}", running.process.lines().join("\n"));
+        let response = function.invoke(&webhook::event(bytes)).await;
+        assert_eq!(response.status(), 200, "{response:?}\n{}", function.process.lines().join("\n"));
     }
-    // Not SIGKILL, after which a profiler could not write what it has.
-    let id = Pid::from_raw(running.process.id().try_into().expect("a process id"));
+    // Not SIGKILL: a profiler writes its results when it is terminated.
+    let id = Pid::from_raw(function.process.id().try_into().expect("a process id"));
     kill(id, Signal::SIGTERM).expect("a process that runs");
-    running.process.ended().await;
+    function.process.exited().await;
 }

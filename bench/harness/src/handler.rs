@@ -1,4 +1,4 @@
-//! A handler's binary, and the environment in which it runs.
+//! A handler's binary, and the sandbox in which it runs.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,21 +19,13 @@ impl Handler {
         Some(Self { name: name.into(), binary: path.into() })
     }
 
-    /// Endpoints over TLS, for one process: what they keep of one would slow the next.
+    /// A sandbox for one process, over TLS. What the fakes keep of one process would slow down the next.
     pub async fn sandbox(&self, round_trip: Duration) -> Sandbox {
         let mut sandbox = Sandbox::in_a_region(round_trip).await;
-        // `webhook` (and a variant of it, `webhook-…`) trusts the few roots that it carries, whoever uses the SDK's
-        // defaults all those of the system: each gets as many certificates as on Lambda, and in addition the one that
-        // signed those of the endpoints.
-        let roots = if self.name.starts_with("webhook") { own_roots() } else { system_roots() };
-        let authority = PathBuf::from(&sandbox.environment("", &RuntimeApi::start().await)["AWS_CA_BUNDLE"]);
-        let bundle = roots + &fs::read_to_string(&authority).expect("the authority's certificate");
-        let path = authority.with_file_name("bundle.pem");
-        fs::write(&path, bundle).expect("a file beside the authority's");
-        for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
-            sandbox.set(variable, &path.display().to_string());
-        }
-        // What a profiler that is started in a handler's place needs.
+        // `webhook` (or a variant of it, `webhook-…`) trusts the few roots that it has, and a handler with the SDK's
+        // defaults trusts all those of the system. Each gets as many certificates as on Lambda, and one for the fakes.
+        sandbox.add_roots(&if self.name.starts_with("webhook") { own_roots() } else { system_roots() });
+        // For a profiler that is started in place of the handler.
         for variable in ["PATH", "CALLGRIND_OUT", "PROFILED"] {
             if let Ok(value) = std::env::var(variable) {
                 sandbox.set(variable, &value);

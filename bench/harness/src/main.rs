@@ -1,9 +1,9 @@
-//! Runs handlers as processes of their own against the runtime API and AWS endpoints over TLS.
+//! Runs handlers as processes of their own against the fakes of the test kit, over TLS.
 //!
-//! - `harness measure ROUNDS HANDLER…` runs the handlers in turn at each delay and body size, and prints what it measured as JSON.
-//! - `harness drive HANDLER INVOCATIONS BYTES` starts one handler, sends it so many webhooks and ends it: for a profiler.
+//! - `harness measure ROUNDS HANDLER…` runs the handlers in turn at each round-trip time and body size, and prints the measurements as JSON.
+//! - `harness drive HANDLER INVOCATIONS BYTES` starts one handler, sends it this many webhooks and ends it, for a profiler.
 //!
-//! A handler is `NAME=PATH`; its name decides which certificates it is given.
+//! A handler is `NAME=PATH`. Its name decides which root certificates it gets.
 
 mod drive;
 mod handler;
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use handler::Handler;
 
-// One thread for all the fakes: they share a core with nothing that is measured.
+// One thread for all the fakes, so that they use one core, apart from the handler.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     match done {
         Some(()) => ExitCode::SUCCESS,
         None => {
-            eprintln!("Call it as `harness measure ROUNDS NAME=PATH…` or `harness drive NAME=PATH INVOCATIONS BYTES`.");
+            eprintln!("Usage: harness measure ROUNDS NAME=PATH…\n       harness drive NAME=PATH INVOCATIONS BYTES");
             ExitCode::from(2)
         }
     }

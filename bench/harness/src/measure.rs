@@ -12,11 +12,11 @@ use crate::handler::Handler;
 use crate::webhook;
 use test_kit::sandbox::Function;
 
-/// A round trip within a region, and none at all.
+/// None, and the round-trip time within a region.
 const ROUND_TRIPS: [Duration; 2] = [Duration::ZERO, Duration::from_micros(4_500)];
 const BODIES: [usize; 3] = [200, 4 * 1024, 160 * 1024];
 
-/// Runs of all handlers at all delays and sizes, this many times, one after the other and each time in another order.
+/// Runs all handlers at all round-trip times and sizes, this many times, one after the other and in changing order.
 pub async fn measure(rounds: usize, handlers: &[Handler]) -> Vec<Value> {
     let mut runs = Vec::new();
     for round in 0..rounds {
@@ -33,25 +33,25 @@ pub async fn measure(rounds: usize, handlers: &[Handler]) -> Vec<Value> {
     runs
 }
 
-/// Enough warm invocations that one takes its usual time, few enough that a run takes a second.
+/// Enough warm invocations for a stable time, few enough that a run takes a second.
 fn warm_invocations(round_trip: Duration) -> u32 {
     if round_trip.is_zero() { 200 } else { 40 }
 }
 
 async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Value {
     let sandbox = handler.sandbox(round_trip).await;
-    let running = start_apart(handler, &sandbox).await;
-    let clock = CpuClock::of(&running);
+    let function = start_apart(handler, &sandbox).await;
+    let clock = CpuClock::of(&function);
 
-    // On Lambda it is a webhook that starts the process, so it waits there already.
-    let (ready, first) = tokio::join!(async { (running.runtime.ready().await, clock.now()) }, async {
-        (invoke(&running, bytes).await, clock.now())
+    // On Lambda a webhook causes the start of the process, so it is waiting already.
+    let (ready, first) = tokio::join!(async { (function.runtime.ready().await, clock.now()) }, async {
+        (invoke(&function, bytes).await, clock.now())
     },);
-    let started = running.process.started;
+    let started = function.process.started;
     let mut warm = Vec::new();
     let invocations = warm_invocations(round_trip);
     for _ in 0..invocations {
-        warm.push(milliseconds(invoke(&running, bytes).await));
+        warm.push(milliseconds(invoke(&function, bytes).await));
     }
     let warm_cpu = (clock.now() - first.1) / invocations;
 
@@ -64,35 +64,35 @@ async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Value {
         "first": milliseconds(first.0),
         "warm": warm,
         "warmCpu": milliseconds(warm_cpu),
-        "peakKibibytes": peak_kibibytes(running.process.id()),
+        "peakKibibytes": peak_kibibytes(function.process.id()),
     })
 }
 
-async fn invoke(running: &Function, bytes: usize) -> Duration {
-    let answer = running.invoke(&webhook::event(bytes)).await;
-    assert_eq!(answer.status(), 200, "{answer:?}\n{}", running.process.lines().join("\n"));
-    answer.elapsed()
+async fn invoke(function: &Function, bytes: usize) -> Duration {
+    let response = function.invoke(&webhook::event(bytes)).await;
+    assert_eq!(response.status(), 200, "{response:?}\n{}", function.process.lines().join("\n"));
+    response.elapsed()
 }
 
-/// The fakes keep to the first core; the handler may use all, as on Lambda, and so has one to itself.
+/// The fakes use the first core only. The handler may use all, as on Lambda, so it has a core of its own.
 async fn start_apart(handler: &Handler, sandbox: &test_kit::sandbox::Sandbox) -> Function {
     let this = Pid::from_raw(0);
     let everywhere = sched_getaffinity(Pid::from_raw(1)).expect("the cores of this machine");
     let mut first = CpuSet::new();
     first.set(0).expect("a first core");
-    // A new process inherits the cores of the thread that starts it.
+    // A process inherits the cores of the thread that starts it.
     sched_setaffinity(this, &everywhere).expect("a thread of ours");
-    let running = handler.start(sandbox).await;
+    let function = handler.start(sandbox).await;
     sched_setaffinity(this, &first).expect("a thread of ours");
-    running
+    function
 }
 
-/// The time that a process has computed, in all its threads.
+/// The CPU time of a process, in all its threads.
 struct CpuClock(ClockId);
 
 impl CpuClock {
-    fn of(running: &Function) -> Self {
-        let id = Pid::from_raw(running.process.id().try_into().expect("a process id"));
+    fn of(function: &Function) -> Self {
+        let id = Pid::from_raw(function.process.id().try_into().expect("a process id"));
         Self(clock_getcpuclockid(id).expect("a process that runs"))
     }
 

@@ -7,11 +7,11 @@ use test_kit::momento;
 /// The event for a body of this many bytes, published now.
 pub fn event(bytes: usize) -> Value {
     let body = |text: &str| momento::body("serverless", "test", 3, text);
-    let padding = bytes.checked_sub(body("").len()).expect("a size that holds a webhook's keys");
-    momento::event(body(&text(padding)).as_bytes())
+    let padding = bytes.checked_sub(body("").len()).expect("a size above that of the keys");
+    momento::event(&body(&text(padding)))
 }
 
-/// Text that needs no escaping, but is no run of one letter either.
+/// Text that needs no escaping and does not repeat one letter.
 fn text(bytes: usize) -> String {
     "The quick brown fox jumps over the lazy dog. ".chars().cycle().take(bytes).collect()
 }

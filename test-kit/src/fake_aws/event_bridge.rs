@@ -1,0 +1,100 @@
+//! EventBridge's classic event buses: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{AwsJson, CallResult, Service, ServiceError, id};
+use crate::fault::Fault;
+
+/// Event buses and what was put on them.
+#[derive(Default)]
+pub struct EventBridge {
+    /// The names of the event buses that exist.
+    pub buses: BTreeSet<String>,
+    /// The entries that are on an event bus.
+    pub entries: Vec<Value>,
+    /// The entries that were accepted and dropped because their event bus does not exist.
+    pub dropped: Vec<Value>,
+}
+
+impl EventBridge {
+    /// One event bus, without entries.
+    pub fn with_bus(name: &str) -> Self {
+        Self { buses: [name.into()].into(), ..Self::default() }
+    }
+
+    fn describe(&self, input: &Value) -> CallResult {
+        let name = input["Name"].as_str().unwrap_or("default");
+        if !self.buses.contains(name) {
+            let message = format!("Event bus {name} does not exist.");
+            return Err(ServiceError::bad_request("ResourceNotFoundException", message));
+        }
+        Ok(json!({"Name": name, "Arn": format!("arn:aws:events:us-east-1:000000000000:event-bus/{name}")}))
+    }
+
+    fn put(&mut self, input: &Value, fault: &Fault) -> CallResult {
+        let entries = input["Entries"].as_array().cloned().unwrap_or_default();
+        check_limits(&entries)?;
+        let mut failed = 0;
+        let mut results = Vec::new();
+        for (position, entry) in entries.into_iter().enumerate() {
+            let code = match fault {
+                Fault::FailedEntries(code) => Some(*code),
+                Fault::FailedEntriesAt(positions, code) if positions.contains(&position) => Some(*code),
+                _ if !is_object(&entry["Detail"]) => Some("MalformedDetail"),
+                _ => None,
+            };
+            match code {
+                Some(code) => {
+                    failed += 1;
+                    results.push(json!({"ErrorCode": code, "ErrorMessage": "As planned by the test."}));
+                }
+                None => results.push(json!({"EventId": self.accept(entry)})),
+            }
+        }
+        Ok(json!({"FailedEntryCount": failed, "Entries": results}))
+    }
+
+    fn accept(&mut self, entry: Value) -> String {
+        let bus = entry["EventBusName"].as_str().unwrap_or("default");
+        let accepted = if self.buses.contains(bus) { &mut self.entries } else { &mut self.dropped };
+        accepted.push(entry);
+        id(self.entries.len() + self.dropped.len())
+    }
+}
+
+/// The limits for which EventBridge rejects a whole call.
+fn check_limits(entries: &[Value]) -> Result<(), ServiceError> {
+    let length = |entry: &Value, key: &str| entry[key].as_str().map_or(0, str::len);
+    let size = |entry| length(entry, "Source") + length(entry, "DetailType") + length(entry, "Detail");
+    let reject = |why: &str| Err(ServiceError::bad_request("ValidationException", why));
+    if entries.is_empty() || entries.len() > 10 {
+        return reject("Entries must be 1 to 10.");
+    }
+    if entries.iter().map(size).sum::<usize>() >= 1024 * 1024 {
+        return reject("Total size of the entries in the request is over the limit.");
+    }
+    if entries.iter().any(|entry| entry["DetailType"].as_str().is_none_or(|text| text.chars().count() > 128)) {
+        return reject("DetailType must be at most 128 characters.");
+    }
+    Ok(())
+}
+
+fn is_object(detail: &Value) -> bool {
+    let parsed = detail.as_str().map(serde_json::from_str::<Value>);
+    matches!(parsed, Some(Ok(Value::Object(_))))
+}
+
+impl Service for EventBridge {
+    type Protocol = AwsJson;
+    const NAME: &'static str = "AWSEvents";
+
+    fn call(&mut self, operation: &str, input: &Value, fault: &Fault) -> CallResult {
+        match operation {
+            "PutEvents" => self.put(input, fault),
+            "DescribeEventBus" => self.describe(input),
+            _ => Err(ServiceError::unknown_operation(operation)),
+        }
+    }
+}
