@@ -1,4 +1,4 @@
-//! The time budget: Momento waits 5 s, the answer comes within 4.5 s, even if every dependency hangs.
+//! The time budget: Momento waits 5 s, the handler responds within 4.5 s, even if every dependency hangs.
 //!
 //! ```text
 //! cold start, everything hanging                     warm, everything hanging

@@ -92,7 +92,7 @@ impl fmt::Display for Unmappable {
     }
 }
 
-/// Visits objects alone: a derived struct would take an array of the right length as well.
+/// Accepts objects only: a derived struct would accept an array of the right length, too.
 struct FieldsVisitor;
 
 impl<'de> Visitor<'de> for FieldsVisitor {
@@ -123,7 +123,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-/// A key of the object; `None` for one that no Rust string can hold (a lone surrogate), which none of ours is.
+/// A key of the object; `None` for one that no Rust string can hold (a lone surrogate).
 struct Key<'de>(Option<Cow<'de, str>>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -153,7 +153,7 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     borrowed.or_else(|_| serde_json::from_str(raw.get()).map(Cow::Owned)).ok()
 }
 
-/// Read off the digits themselves, so that no float comes between.
+/// Parsed from the digits, so that no float rounds it.
 fn integer(raw: &RawValue) -> Option<i64> {
     raw.get().parse().ok()
 }

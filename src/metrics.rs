@@ -18,7 +18,7 @@ pub const DIMENSION: &str = "FunctionName";
 /// The units that occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Unit {
-    /// A number of things.
+    /// A count.
     Count,
     /// A time in milliseconds.
     Milliseconds,
@@ -37,7 +37,7 @@ impl<'a> Metrics<'a> {
         Self { function_name, values: Vec::new() }
     }
 
-    /// Adds a number of things; none are left out.
+    /// Adds a count; a count of 0 is left out.
     pub fn count(&mut self, name: &'static str, number: u32) {
         if number > 0 {
             self.values.push((name, Unit::Count, number.into()));

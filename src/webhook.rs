@@ -30,7 +30,7 @@ use crate::timestamp;
 /// environment was made before there was a request, and nobody waited.
 const COLD_START: Duration = budget::START.saturating_mul(2);
 
-/// The largest body that is kept unverified, in bytes: several times what Momento sends, and little for whoever forges.
+/// The largest body that is kept unverified, in bytes: several times what Momento sends, and little for an attacker.
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
 /// Everything that lives as long as the process.

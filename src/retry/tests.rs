@@ -1,0 +1,109 @@
+//! Unit tests of [`CallError`], [`attempts`] and [`hedged`].
+
+use super::*;
+use std::cell::Cell;
+
+async fn count(failures: u32, error: CallError, limit: Duration) -> (Result<u32, CallError>, u32) {
+    let (made, mut counted) = (Cell::new(0), 0);
+    let result = attempts(Deadline::after(limit), &mut counted, || {
+        made.set(made.get() + 1);
+        let outcome = if made.get() <= failures { Err(error.clone()) } else { Ok(made.get()) };
+        async move { outcome }
+    });
+    (result.await, counted)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transient_error_is_tried_three_times() {
+    let error = CallError::from_code("ThrottlingException", "Slow down.");
+    let second = Duration::from_secs(1);
+    assert_eq!(count(2, error.clone(), second).await, (Ok(3), 3));
+    assert_eq!(count(3, error.clone(), second).await, (Err(error), 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permanent_error_is_tried_once() {
+    let error = CallError::from_code("AccessDeniedException", "No.");
+    assert_eq!(count(1, error.clone(), Duration::from_secs(1)).await, (Err(error), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_attempt_begins_after_the_deadline_and_the_last_error_is_the_one_that_is_told() {
+    let error = CallError::from_code("InternalFailure", "Later.");
+    assert_eq!(count(9, error.clone(), BACKOFF[0] / 2).await, (Err(error), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_hangs_ends_at_the_deadline() {
+    let mut counted = 0;
+    let hanging =
+        attempts(Deadline::after(Duration::from_secs(1)), &mut counted, std::future::pending::<Result<(), _>>);
+    assert_eq!(hanging.await, Err(CallError::timed_out()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_deadline_nothing_is_sent_and_nothing_says_that_no_answer_came() {
+    let (result, counted) = count(0, CallError::timed_out(), Duration::ZERO).await;
+    assert_eq!((result, counted), (Err(CallError::not_sent()), 0));
+}
+
+const LATE: Duration = Duration::from_millis(500);
+
+/// The result of hedged calls that take these times (milliseconds) and succeed or not, and when it came.
+async fn hedge(calls: [(u64, bool); 2]) -> (Result<usize, CallError>, u128, usize) {
+    let (made, began) = (Cell::new(0), tokio::time::Instant::now());
+    let result = hedged(LATE, || {
+        let number = made.replace(made.get() + 1);
+        async move {
+            sleep(Duration::from_millis(calls[number].0)).await;
+            if calls[number].1 { Ok(number) } else { Err(CallError::from_code("X", &number.to_string())) }
+        }
+    });
+    (result.await, began.elapsed().as_millis(), made.get())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_time_is_made_once_whether_it_succeeds_or_not() {
+    assert_eq!(hedge([(499, true), (0, true)]).await, (Ok(0), 499, 1));
+    let failed = Err(CallError::from_code("X", "0"));
+    assert_eq!(hedge([(499, false), (0, true)]).await, (failed, 499, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_call_is_made_again_and_the_first_success_counts() {
+    assert_eq!(hedge([(9_999, true), (100, true)]).await, (Ok(1), 600, 2));
+    assert_eq!(hedge([(700, true), (9_999, true)]).await, (Ok(0), 700, 2));
+    assert_eq!(hedge([(700, false), (300, true)]).await, (Ok(1), 800, 2));
+    assert_eq!(hedge([(900, true), (100, false)]).await, (Ok(0), 900, 2));
+    assert_eq!(hedge([(700, false), (300, false)]).await, (Err(CallError::from_code("X", "1")), 800, 2));
+}
+
+#[test]
+fn throttling_timeouts_internal_errors_and_a_wrong_time_are_transient() {
+    for code in [
+        "ThrottledException",
+        "RequestLimitExceeded",
+        "KmsThrottled",
+        "RequestTimeout",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "InternalFailure",
+    ] {
+        assert!(CallError::from_code(code, "").is_retryable(), "{code}");
+    }
+    for (message, transient) in [
+        ("Signature expired: 20240914T053759Z is now earlier than 20240914T054000Z", true),
+        ("Signature not yet current: 20240914T053759Z is still later than 20240914T053000Z", true),
+        ("The request signature we calculated does not match the signature you provided.", false),
+    ] {
+        for code in SIGNATURE_CODES {
+            assert_eq!(CallError::from_code(code, message).is_retryable(), transient, "{code}: {message}");
+        }
+    }
+}
+
+#[test]
+fn a_long_message_is_cut() {
+    let error = CallError::from_code("X", &"é".repeat(9_999));
+    assert_eq!(error.message.chars().count(), MAX_MESSAGE_CHARS);
+}
