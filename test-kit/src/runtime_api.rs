@@ -76,7 +76,15 @@ struct State {
     running: Mutex<HashMap<String, Running>>,
     ready: watch::Sender<Option<Instant>>,
     number: AtomicU64,
-    timeout: Duration,
+    deadline: Deadline,
+}
+
+/// The deadline that an invocation is given.
+#[derive(Clone, Copy)]
+enum Deadline {
+    After(Duration),
+    /// Milliseconds since the Unix epoch.
+    At(i64),
 }
 
 impl RuntimeApi {
@@ -85,8 +93,17 @@ impl RuntimeApi {
         Self::with_timeout(TIMEOUT).await
     }
 
+    /// Starts with one deadline for all events (milliseconds since the Unix epoch), as `cargo lambda watch` hands out 600000.
+    pub async fn with_deadline(at: i64) -> Self {
+        Self::with(Deadline::At(at)).await
+    }
+
     /// Starts with this time from an event to its deadline. Nothing ends a process that misses it.
     pub async fn with_timeout(timeout: Duration) -> Self {
+        Self::with(Deadline::After(timeout)).await
+    }
+
+    async fn with(deadline: Deadline) -> Self {
         let (events, receiver) = mpsc::unbounded_channel();
         let (set_ready, ready) = watch::channel(None);
         let state = Arc::new(State {
@@ -94,7 +111,7 @@ impl RuntimeApi {
             running: Mutex::default(),
             ready: set_ready,
             number: AtomicU64::new(1),
-            timeout,
+            deadline,
         });
         let server = Server::start(Options::default(), move |request| serve(state.clone(), request)).await;
         Self { server, events, ready }
@@ -114,8 +131,13 @@ impl RuntimeApi {
 
     /// Hands out an event as soon as the process asks, and waits for the response.
     pub async fn invoke(&self, event: &Value) -> Response {
+        self.invoke_json(event.to_string()).await
+    }
+
+    /// The same, with JSON that a [`Value`] may not be able to hold.
+    pub async fn invoke_json(&self, event: String) -> Response {
         let (response, receiver) = oneshot::channel();
-        self.events.send(Invocation { event: event.to_string().into(), response }).expect("the runtime API");
+        self.events.send(Invocation { event: event.into(), response }).expect("the runtime API");
         receiver.await.expect("a response; the process may have exited")
     }
 }
@@ -138,10 +160,14 @@ async fn next(state: &State) -> Reply {
     });
     let Some(invocation) = state.events.lock().await.recv().await else { return Reply::Hang };
     let id = format!("00000000-0000-4000-8000-{:012}", state.number.fetch_add(1, Ordering::SeqCst));
+    let deadline = match state.deadline {
+        Deadline::After(timeout) => momento::now() + timeout.as_millis() as i64,
+        Deadline::At(time) => time,
+    };
     let response = hyper::Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", &id)
-        .header("lambda-runtime-deadline-ms", (momento::now() + state.timeout.as_millis() as i64).to_string())
+        .header("lambda-runtime-deadline-ms", deadline.to_string())
         .header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:webhook")
         .header("lambda-runtime-trace-id", TRACE)
         .body(invocation.event)

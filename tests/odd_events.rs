@@ -1,0 +1,117 @@
+//! Invocations that are no proper request: each gets a response and a record, and none is an error of the function.
+
+use serde_json::{Value, json};
+use test_kit::momento;
+use test_kit::sandbox::{Function, Sandbox};
+
+const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
+
+/// The event of an authentic webhook, after this change.
+fn changed(change: impl FnOnce(&mut Value)) -> String {
+    let mut event = momento::event(&momento::body("serverless", "test", 1, "text"));
+    change(&mut event);
+    event.to_string()
+}
+
+/// The event of an authentic webhook, with a header whose value is this JSON.
+fn with_header(json: &str) -> String {
+    changed(|event| event["headers"]["x-odd"] = "PLACEHOLDER".into()).replace(r#""PLACEHOLDER""#, json)
+}
+
+/// Each event with the status that it gets.
+fn events() -> Vec<(&'static str, String, u64)> {
+    let long = "x".repeat(64 * 1024);
+    let raw = |json: &str| json.to_owned();
+    vec![
+        ("null", raw("null"), 400),
+        ("a number", raw("1"), 400),
+        ("text", raw(r#""POST""#), 400),
+        ("an array", raw("[]"), 400),
+        ("an empty object", raw("{}"), 400),
+        ("an event of SQS", raw(r#"{"Records":[{"messageId":"1","body":"{}"}]}"#), 400),
+        ("payload format 1.0", raw(r#"{"version":"1.0","httpMethod":"POST","headers":{},"body":"{}"}"#), 400),
+        ("two hundred nested arrays", format!("{}{}", "[".repeat(200), "]".repeat(200)), 400),
+        ("no method", changed(|event| event["requestContext"]["http"]["method"] = Value::Null), 400),
+        ("no request context", changed(|event| event["requestContext"] = Value::Null), 400),
+        ("a method that is a number", changed(|event| event["requestContext"]["http"]["method"] = 1.into()), 400),
+        ("a method with a space", changed(|event| event["requestContext"]["http"]["method"] = "PO ST".into()), 405),
+        ("an empty method", changed(|event| event["requestContext"]["http"]["method"] = "".into()), 405),
+        ("a method in lower case", changed(|event| event["requestContext"]["http"]["method"] = "post".into()), 405),
+        ("a method beyond ASCII", changed(|event| event["requestContext"]["http"]["method"] = "PÖST".into()), 405),
+        ("a body that is a number", changed(|event| event["body"] = 1.into()), 400),
+        ("a body that is an object", changed(|event| event["body"] = json!({})), 400),
+        (
+            "a body with half of a surrogate pair",
+            changed(|event| event["body"] = "B".into()).replace(r#""body":"B""#, r#""body":"\ud800""#),
+            400,
+        ),
+        ("no body", changed(|event| event["body"] = Value::Null), 403),
+        ("base64 that is not", changed(|event| event["isBase64Encoded"] = true.into()), 403),
+        ("a flag that is text", changed(|event| event["isBase64Encoded"] = "yes".into()), 400),
+        ("no headers", changed(|event| event["headers"] = Value::Null), 403),
+        ("headers that are an array", changed(|event| event["headers"] = json!([])), 400),
+        ("a header with half of a surrogate pair", with_header(r#""\udc00""#), 400),
+        ("a header with a control character", with_header(r#""a\u0000b""#), 400),
+        ("a header with a line break", with_header(r#""a\r\nmomento-signature: b""#), 400),
+        ("a header that is a number", with_header("1"), 400),
+        ("a header's name with a space", changed(|event| event["headers"]["a b"] = "c".into()), 400),
+        ("an empty header's name", changed(|event| event["headers"][""] = "c".into()), 400),
+        ("a signature that is an object", changed(|event| event["headers"]["momento-signature"] = json!({})), 400),
+        ("a query string that no URI can hold", changed(|event| event["rawQueryString"] = "<\" >\u{0}".into()), 200),
+        ("a query string of 64 KB", changed(|event| event["rawQueryString"] = long.clone().into()), 200),
+        ("a path that no URI can hold", changed(|event| event["rawPath"] = "\\ <>\"é".into()), 200),
+        ("an odd Host", changed(|event| event["headers"]["host"] = "<>:99999".into()), 200),
+        (
+            "an unknown authorizer",
+            changed(|event| event["requestContext"]["authorizer"] = json!({"lambda": {"a": 1}})),
+            200,
+        ),
+        ("keys that are not known", changed(|event| event["new"] = json!({"deep": [1, null]})), 200),
+        ("an HTTP API's event", changed(|event| event["routeKey"] = "POST /".into()), 200),
+    ]
+}
+
+async fn check(function: &Function, name: &str, event: String, status: u64) {
+    let response = function.runtime.invoke_json(event).await;
+    assert!(!response.is_error, "{name}: an error of the function: {}", response.payload);
+    assert_eq!(response.status(), status, "{name}: {}", response.payload);
+    assert_eq!(response.payload["headers"]["content-type"], "application/json", "{name}");
+    let message = match response.status() {
+        200 => "Success",
+        400 => "Bad Request",
+        403 => "Unauthorized",
+        _ => "Method Not Allowed",
+    };
+    assert_eq!(response.message(), message, "{name}");
+    let record = function.process.record(name, |record| record["requestId"] == *response.request_id).await;
+    let outcome = match response.status() {
+        200 => "Delivered",
+        400 => "BadRequest",
+        403 => "Forged",
+        _ => "MethodNotAllowed",
+    };
+    assert_eq!(record["outcome"], outcome, "{name}");
+}
+
+#[tokio::test]
+async fn every_odd_event_gets_a_response_and_a_record_and_is_no_error_of_the_function() {
+    let sandbox = Sandbox::new().await;
+    let function = sandbox.start(WEBHOOK).await;
+    let delivered = events().iter().filter(|(.., status)| *status == 200).count();
+    for (name, event, status) in events() {
+        check(&function, name, event, status).await;
+    }
+    assert_eq!(sandbox.eventbridge.state().service.entries.len(), delivered);
+    assert_eq!(sandbox.sqs.calls("SendMessage").len(), 0);
+    // The process is still the same one, and well.
+    let body = momento::body("serverless", "test", 2, "text");
+    assert_eq!(function.invoke(&momento::event(&body)).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_six_megabyte_event_is_refused_for_its_size() {
+    let sandbox = Sandbox::new().await;
+    let function = sandbox.start(WEBHOOK).await;
+    let body = momento::body("serverless", "test", 1, &"x".repeat(6_000_000));
+    assert_eq!(function.invoke(&momento::event(&body)).await.status(), 413);
+}
