@@ -1,12 +1,14 @@
-"""A stand-in for Momento: its HTTP API, as far as the API destinations use it, and its webhooks.
+"""A stand-in for Momento: the part of its HTTP API that this project uses, and its webhooks.
 
-It takes a request only as Momento's documentation describes it, and keeps what it took: `items`, `messages` and, of
-every request, a record in `requests`. It refuses with 401 a wrong key, with 404 an unknown cache or path, with 405
-another method, and with 400 both keys, neither, an empty one, a key_base64 that is not URL-safe base64, a ttl that is
-no whole number above 0, a parameter that it does not know or gets twice, an API key in both the header and the query.
+It accepts a request only as Momento's documentation describes it, and keeps what it accepted: `items`, `messages` and a
+record of every request in `requests`. It answers 401 to a wrong API key, 404 to an unknown cache or path, 405 to
+another method, and 400 to both keys, neither, an empty one, a key_base64 that is not URL-safe base64, a ttl that is not
+a whole number above 0, an unknown or repeated parameter, and an API key in both the header and the query.
 
-A topic with a webhook (`add_webhook`) posts each of its messages, signed, once, as Momento does: what comes back to a
-topic that the handler listens to would run in a circle, and be seen.
+`fault` makes requests fail: it is called with the method and the URL of each, and answers None, the status to respond
+with, RESET or HANG. `connections` counts the connections that were accepted. With `tls`, it listens on HTTPS.
+
+A topic with a webhook (`add_webhook`) posts each of its messages once, signed, as Momento does.
 """
 
 from __future__ import annotations
@@ -14,7 +16,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import socket
+import ssl
+import struct
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -22,6 +28,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tools.momento_webhook import Answer, now, post_signed
 from tools.waiting import wait_for
+
+RESET, HANG = "reset", "hang"
+LINGER_AND_RESET = struct.pack("ii", 1, 0)
 
 
 class Refused(Exception):
@@ -54,18 +63,24 @@ class Webhook:
 
 
 class MomentoStandIn:
-    def __init__(self, api_key: str, caches: set[str]):
+    def __init__(self, api_key: str, caches: set[str], tls: ssl.SSLContext | None = None):
         self.api_key = api_key
         self.caches = caches
         self.items: dict[tuple[str, bytes], Item] = {}
         self.messages: dict[tuple[str, str], list[bytes]] = {}
         self.requests: list[Request] = []
         self.webhook_answers: list[Answer] = []
+        self.connections = 0
+        self.fault: Callable[[str, str], int | str | None] = no_fault
+        self._closing = threading.Event()
         self._webhooks: dict[tuple[str, str], Webhook] = {}
         self._deliveries: list[threading.Thread] = []
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self))
+        self._server = CountingServer(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
     def __enter__(self) -> MomentoStandIn:
@@ -74,6 +89,7 @@ class MomentoStandIn:
     def __exit__(self, *_: object) -> None:
         for delivery in self._deliveries:
             delivery.join(10)
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -124,11 +140,24 @@ class MomentoStandIn:
 
         return wait_for(f"{count} messages on {cache}/{topic}", messages)
 
-    def take_request(self, method: str, target: str, headers: Any, body: bytes) -> Request:
-        """Does what the request asks, or refuses it; either way it is on record."""
+    def count_connection(self) -> None:
+        with self._lock:
+            self.connections += 1
+
+    def hang(self) -> None:
+        """Until the client gives up, or the stand-in closes."""
+        self._closing.wait(60)
+
+    def take_request(self, method: str, target: str, headers: Any, body: bytes) -> Request | str:
+        """Does what the request asks or refuses it, and records it. Instead, RESET or HANG."""
         status, reason = 204, ""
         with self._lock:
+            fault = self.fault(method, target)
+            if isinstance(fault, str):
+                return fault
             try:
+                if fault is not None:
+                    raise Refused(fault, "a fault of the test")
                 self._do(method, target, headers, body)
             except Refused as refused:
                 status, reason = refused.status, str(refused)
@@ -205,6 +234,25 @@ class MomentoStandIn:
         return int(ttl)
 
 
+def no_fault(_method: str, _target: str) -> None:
+    return None
+
+
+class CountingServer(ThreadingHTTPServer):
+    request_queue_size = 100
+
+    def __init__(self, momento: MomentoStandIn):
+        self.momento = momento
+        super().__init__(("127.0.0.1", 0), handler_of(momento))
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.momento.count_connection()
+        super().process_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignores clients that gave up."""
+
+
 def handler_of(momento: MomentoStandIn) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -212,12 +260,21 @@ def handler_of(momento: MomentoStandIn) -> type[BaseHTTPRequestHandler]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             request = momento.take_request(self.command, self.path, self.headers, body)
+            if isinstance(request, str):
+                self.fail(request)
+                return
             self.send_response(request.status)
             if request.status != 204:
                 self.send_header("Content-Length", str(len(request.reason)))
             self.end_headers()
             if request.status != 204:
                 self.wfile.write(request.reason.encode())
+
+        def fail(self, how: str) -> None:
+            self.close_connection = True
+            if how == HANG:
+                momento.hang()
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_AND_RESET)
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = answer
 
