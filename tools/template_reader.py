@@ -1,4 +1,4 @@
-"""template.yaml as CloudFormation sees it, without deploying it.
+"""A template as CloudFormation sees it, without deploying it: template.yaml, or the one that a Resolver is given.
 
 resolve() answers the intrinsic functions for given parameters. A resource stands as its logical id: `Ref` gives <Id>,
 `GetAtt` <Id.Attribute>.
@@ -33,19 +33,34 @@ def of_type(kind: str) -> dict[str, dict]:
 
 
 class Resolver:
-    def __init__(self, **given: Any):
-        self.parameters = {name: str(parameter.get("Default", "")) for name, parameter in PARAMETERS.items()}
+    def __init__(self, template: dict = TEMPLATE, region: str = PSEUDO["AWS::Region"], **given: Any):
+        self.template = template
+        self.resources = template["Resources"]
+        self.pseudo = {**PSEUDO, "AWS::Region": region}
+        self.parameters = {
+            name: str(parameter.get("Default", "")) for name, parameter in template["Parameters"].items()
+        }
         self.parameters |= {name: str(value) for name, value in given.items()}
 
     def exists(self, logical_id: str) -> bool:
-        condition = RESOURCES[logical_id].get("Condition")
+        condition = self.resources[logical_id].get("Condition")
         return condition is None or self.condition(condition)
 
     def properties(self, logical_id: str) -> dict:
-        return self.resolve(RESOURCES[logical_id]["Properties"])
+        return self.resolve(self.resources[logical_id]["Properties"])
 
     def condition(self, name: str) -> bool:
-        return self.resolve(TEMPLATE["Conditions"][name])
+        return self.resolve(self.template["Conditions"][name])
+
+    def refusals(self) -> list[str]:
+        """The sentences of the rules that refuse a deployment."""
+        asserted = [
+            assertion
+            for rule in self.template.get("Rules", {}).values()
+            if self.resolve(rule.get("RuleCondition", True))
+            for assertion in rule["Assertions"]
+        ]
+        return [each["AssertDescription"] for each in asserted if not self.resolve(each["Assert"])]
 
     def resolve(self, node: Any) -> Any:
         if isinstance(node, list):
@@ -66,9 +81,9 @@ class Resolver:
             return NO_VALUE
         if name in self.parameters:
             return self.parameters[name]
-        if name in PSEUDO:
-            return PSEUDO[name]
-        assert name in RESOURCES, f"{name} is neither a parameter nor a resource"
+        if name in self.pseudo:
+            return self.pseudo[name]
+        assert name in self.resources, f"{name} is neither a parameter nor a resource"
         assert self.exists(name), f"{name} is referred to, and is not there"
         return f"<{name}>"
 
@@ -101,6 +116,10 @@ class Resolver:
                 return values[1].split(values[0])
             case "Select":
                 return values[1][int(values[0])]
+            case "Contains":
+                return values[1] in values[0]
+            case "FindInMap":
+                return self.template["Mappings"][values[0]][values[1]][values[2]]
         raise AssertionError(f"The template uses Fn::{name}, which this reader does not know")
 
     def substitute(self, name: str, own: dict[str, Any]) -> Any:

@@ -1,4 +1,7 @@
-"""api-destinations.yaml, deployed to the local AWS: what arrives at Momento, and what in the dead-letter queue."""
+"""api-destinations.yaml, deployed to the local AWS: what arrives at Momento, and what in the dead-letter queues.
+
+Nearly every test runs twice: strings as text, through the function, and as JSON, through the API destinations alone.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,15 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
+from tests.templates.test_api_destinations_patterns import (
+    ABSENT,
+    FIELDS,
+    FROM_THE_HANDLER,
+    MODES,
+    PATTERNS,
+    combinations,
+    taken_by,
+)
 from tests.templates.test_api_destinations_template import ENDPOINTS
 from tools.bus_watch import BusWatch
 from tools.local_aws import LocalAws
@@ -26,14 +38,22 @@ BUS = "way-back"
 CACHE = "orders"
 AWKWARD = ["plain", "with space", "a/b", "a+b", "a&b=c", "100%", "%2F", "q?x#y", "a*b", "ключ 日本 🚀", "'\"<>{}|\\^`"]
 KEY_NOT_TEXT = b"\x00\xff\xfe/+?"
-STRINGS = ["text", "", 'a " and a \\ and a\nline', "日本 🚀"]
-ANY_JSON = [*STRINGS, 5, -1.5, True, None, {"a": {"b": [1, "2"]}}, {}, [1, "two"], []]
+STRINGS = ["hello world!", "", 'a " and a \\ and a\nline', '"quoted"', "\u0000\u001f", "日本 🚀", "ü" * 2048, " {} "]
+SCALARS = {5: b"5", -1.5: b"-1.5", True: b"true", False: b"false", None: b"null"}
+OBJECTS = [{"a": {"b": [1, "2"]}}, {}, {"message": "text"}]
+ARRAYS = [[], [1, 2], [{"a": "text"}], [1, "two"], [None, "a"], ["a", ["b", True]]]
+# Only the function's rule matches these.
+ARRAYS_OF_STRINGS = [["a"], ["a", ["ü"]], ["a", {"b": 1}]]
+
+
+GUIDE = ("cacheSet", {"cacheName": "my-cache", "key": "test-key", "message": "hello world!", "ttl": 300}, "demo")
 
 
 class WayBack:
-    """The stack, the stand-in that it calls, and its dead-letter queue."""
+    """The stack, the stand-in that it calls, and its queues."""
 
-    def __init__(self, aws: LocalAws, momento: MomentoStandIn, outputs: dict[str, str]):
+    def __init__(self, aws: LocalAws, momento: MomentoStandIn, outputs: dict[str, str], mode: str):
+        self.mode = mode
         self.momento = momento
         self.outputs = outputs
         self.events = aws.client("events")
@@ -43,18 +63,46 @@ class WayBack:
         entry = {"Source": source, "DetailType": detail_type, "Detail": json.dumps(detail), "EventBusName": BUS}
         assert self.events.put_events(Entries=[entry])["FailedEntryCount"] == 0
 
-    def dead_letters(self, seconds: int = 0) -> list[dict]:
+    def dead_letters(self, seconds: int = 0, queue: str = "DeadLetterQueueUrl") -> list[dict]:
+        return [json.loads(message["Body"]) for message in self.take(queue, seconds)]
+
+    def refused(self, seconds: int = 0) -> list[tuple[dict, str, str]]:
+        """What the function wrote to its dead-letter queue: the event's detail, and the reason."""
+        return [
+            (
+                json.loads(message["Body"])["detail"],
+                message["MessageAttributes"]["ERROR_CODE"]["StringValue"],
+                message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"],
+            )
+            for message in self.take("TextDeadLetterQueueUrl", seconds)
+        ]
+
+    def take(self, queue: str, seconds: int) -> list[dict]:
+        if queue not in self.outputs:
+            return []
+        url = self.outputs[queue]
         answer = self.sqs.receive_message(
-            QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10, WaitTimeSeconds=seconds
+            QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=seconds, MessageAttributeNames=["All"]
         )
         for message in answer.get("Messages", []):
-            self.sqs.delete_message(QueueUrl=self.outputs["DeadLetterQueueUrl"], ReceiptHandle=message["ReceiptHandle"])
-        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return answer.get("Messages", [])
+
+    def has_string_waiting(self) -> bool:
+        if self.mode == "json":
+            return False
+        name = self.outputs["TextQueueArn"].split(":")[-1]
+        counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = self.sqs.get_queue_attributes(
+            QueueUrl=self.sqs.get_queue_url(QueueName=name)["QueueUrl"], AttributeNames=counts
+        )["Attributes"]
+        return any(int(attributes[count]) for count in counts)
 
     def requests_until_now(self) -> list:
-        """The requests since the last call, once one that is sent now has arrived after them."""
+        """The requests since the last call, once each string and an object that is sent now have arrived."""
         mark = uuid.uuid4().hex
-        self.put("topicPublish", {"cacheName": CACHE, "topicName": mark, "message": "mark"})
+        self.put("topicPublish", {"cacheName": CACHE, "topicName": mark, "message": {}})
+        wait_for("the strings", lambda: not self.has_string_waiting())
         self.momento.wait_for_messages(CACHE, mark)
         requests = [request for request in self.momento.requests if mark not in request.target]
         self.momento.requests.clear()
@@ -68,11 +116,18 @@ def momento() -> Iterator[MomentoStandIn]:
 
 
 @pytest.fixture(scope="module")
-def way_back(aws: LocalAws, momento: MomentoStandIn, make_bus: Callable[[str], BusWatch]) -> Iterator[WayBack]:
+def bus(make_bus: Callable[[str], BusWatch]) -> str:
     make_bus(BUS)
-    parameters = {"MomentoApiKey": momento.api_key, "EventBridgeBus": BUS, "MomentoEndpoint": momento.url}
-    outputs = aws.deploy("way-back", TEMPLATE, parameters)
-    yield WayBack(aws, momento, outputs)
+    return BUS
+
+
+@pytest.fixture(scope="module", params=MODES)
+def way_back(request: pytest.FixtureRequest, aws: LocalAws, momento: MomentoStandIn, bus: str) -> Iterator[WayBack]:
+    parameters = {"MomentoApiKey": momento.api_key, "EventBridgeBus": bus, "MomentoEndpoint": momento.url}
+    outputs = aws.deploy("way-back", TEMPLATE, {**parameters, "StringMessages": request.param})
+    momento.items.clear()
+    momento.messages.clear()
+    yield WayBack(aws, momento, outputs, request.param)
     aws.delete("way-back")
 
 
@@ -81,9 +136,15 @@ def nothing_is_left_over(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "way_back" in request.fixturenames:
         way_back = request.getfixturevalue("way_back")
-        assert way_back.dead_letters() == []
         refused = [r for r in way_back.requests_until_now() if r.status >= 400]
         assert refused == []
+        assert way_back.dead_letters() == []
+        assert way_back.refused() == []
+
+
+def text_of(value: bytes, mode: str) -> str:
+    """The string that was the message of the event."""
+    return value.decode() if mode == "text" else json.loads(value)
 
 
 # ---- The five forms, with names and keys that need escaping
@@ -103,7 +164,7 @@ def test_an_item_is_set_by_its_base64_key(way_back: WayBack) -> None:
         encoded = base64.urlsafe_b64encode(key).decode()
         way_back.put("cacheSet", {"cacheName": name, "key_base64": encoded, "message": name, "ttl": 60})
     for name, key in keys.items():
-        assert json.loads(way_back.momento.wait_for_item(name, key).value) == name
+        assert text_of(way_back.momento.wait_for_item(name, key).value, way_back.mode) == name
 
 
 @pytest.mark.parametrize("form", ["key", "key_base64"])
@@ -125,7 +186,7 @@ def test_a_message_is_published(way_back: WayBack) -> None:
         way_back.put("topicPublish", {"cacheName": name, "topicName": f"topic {name}", "message": name})
     for name in AWKWARD:
         (message,) = way_back.momento.wait_for_messages(name, f"topic {name}")
-        assert json.loads(message) == name
+        assert text_of(message, way_back.mode) == name
 
 
 def test_the_requests_are_the_ones_that_momento_documents(way_back: WayBack) -> None:
@@ -151,15 +212,49 @@ def test_a_ttl_may_be_a_number_or_a_string(way_back: WayBack, ttl: int | str, se
     assert way_back.momento.wait_for_item(CACHE, key).ttl_seconds == seconds
 
 
-def test_any_json_arrives_as_json_and_a_string_with_its_quotes(way_back: WayBack) -> None:
-    for number, message in enumerate(ANY_JSON):
-        way_back.put("cacheSet", {"cacheName": CACHE, "key": f"json {number}", "message": message, "ttl": 60})
-        way_back.put("topicPublish", {"cacheName": CACHE, "topicName": f"json {number}", "message": message})
-    for number, message in enumerate(ANY_JSON):
-        value = way_back.momento.wait_for_item(CACHE, f"json {number}").value
-        assert way_back.momento.wait_for_messages(CACHE, f"json {number}") == [value]
-        assert json.loads(value) == message
-        assert value.startswith(b'"') == isinstance(message, str)
+def send_in_every_form(way_back: WayBack, messages: list) -> list[bytes]:
+    """What arrived for each message: the same in every form, once, and nothing else."""
+    way_back.requests_until_now()
+    names = [uuid.uuid4().hex for _ in messages]
+    for name, message in zip(names, messages, strict=True):
+        way_back.put("cacheSet", {"cacheName": CACHE, "key": name, "message": message, "ttl": 60})
+        base64_key = base64.urlsafe_b64encode(KEY_NOT_TEXT + name.encode()).decode()
+        way_back.put("cacheSet", {"cacheName": CACHE, "key_base64": base64_key, "message": message, "ttl": 60})
+        way_back.put("topicPublish", {"cacheName": CACHE, "topicName": name, "message": message})
+    arrived = []
+    for name in names:
+        values = {
+            way_back.momento.wait_for_item(CACHE, name).value,
+            way_back.momento.wait_for_item(CACHE, KEY_NOT_TEXT + name.encode()).value,
+            *way_back.momento.wait_for_messages(CACHE, name),
+        }
+        (value,) = values
+        arrived.append(value)
+    requests = way_back.requests_until_now()
+    assert [request.status for request in requests] == [204] * 3 * len(messages)
+    assert len({request.target for request in requests}) == len(requests)
+    return arrived
+
+
+def test_a_string_arrives_as_text_or_as_json_as_the_stack_is_set_to(way_back: WayBack) -> None:
+    for message, value in zip(STRINGS, send_in_every_form(way_back, STRINGS), strict=True):
+        if way_back.mode == "text":
+            assert value == message.encode()
+        else:
+            assert (value[:1], value[-1:], json.loads(value)) == (b'"', b'"', message)
+
+
+def test_a_number_true_false_and_null_arrive_as_json(way_back: WayBack) -> None:
+    assert send_in_every_form(way_back, list(SCALARS)) == list(SCALARS.values())
+
+
+def test_an_object_or_array_arrives_as_json(way_back: WayBack) -> None:
+    messages = [*OBJECTS, *ARRAYS, *ARRAYS_OF_STRINGS]
+    arrived = send_in_every_form(way_back, messages)
+    assert [json.loads(value) for value in arrived] == messages
+    if way_back.mode == "text":
+        compact = [json.dumps(array, ensure_ascii=False, separators=(",", ":")) for array in ARRAYS_OF_STRINGS]
+        assert [value.decode() for value in arrived[-len(compact) :]] == compact
 
 
 def test_a_missing_message_is_not_noticed(way_back: WayBack) -> None:
@@ -179,7 +274,7 @@ def test_a_key_may_be_500_characters_long(way_back: WayBack) -> None:
 def test_the_lines_of_the_documentation_do_what_they_say(way_back: WayBack) -> None:
     text = (ROOT / "docs" / "eventbridge-to-momento.md").read_text()
     commands = [shlex.split(line) for line in text.splitlines() if line.startswith("aws events put-events --entries '")]
-    assert len(commands) == 4
+    assert len(commands) == 5
     way_back.requests_until_now()
     for *_, entries in commands:
         (entry,) = json.loads(entries)
@@ -188,6 +283,12 @@ def test_the_lines_of_the_documentation_do_what_they_say(way_back: WayBack) -> N
         wait_for("the request", lambda: len(way_back.momento.requests) == 1)
         (request,) = way_back.requests_until_now()
         assert request.status == 204, entry
+
+
+def test_the_example_of_momentos_guide_sets_the_value_that_the_guide_promises(way_back: WayBack) -> None:
+    way_back.put(*GUIDE)
+    value = way_back.momento.wait_for_item("my-cache", "test-key").value
+    assert value == (b"hello world!" if way_back.mode == "text" else b'"hello world!"')
 
 
 # ---- What is not valid
@@ -234,7 +335,7 @@ def test_an_event_in_no_valid_form_is_a_dead_letter_and_never_reaches_momento(wa
     assert way_back.requests_until_now() == []
 
 
-# Momento itself refuses these; in a real account EventBridge then writes them to the dead-letter queue.
+# Momento itself refuses these. The function writes them to its dead-letter queue, in a real account EventBridge does too.
 REFUSED = {
     "a ttl of 0": ("cacheSet", {**SET, "ttl": 0}, 400),
     "a ttl below 0": ("cacheSet", {**SET, "ttl": -5}, 400),
@@ -252,26 +353,47 @@ EMPTY = {
 }
 
 
-@pytest.mark.parametrize("case", [*REFUSED, *EMPTY])
+def goes_to_the_function(way_back: WayBack, detail_type: str) -> bool:
+    return way_back.mode == "text" and detail_type != "cacheDelete"
+
+
+@pytest.mark.parametrize("case", REFUSED)
 def test_what_momento_refuses_changes_nothing(way_back: WayBack, case: str) -> None:
-    detail_type, detail, status = {**REFUSED, **EMPTY}[case]
+    detail_type, detail, status = REFUSED[case]
     before = (dict(way_back.momento.items), way_back.momento.messages.get((CACHE, "never")))
     way_back.requests_until_now()
     way_back.put(detail_type, detail)
     (request,) = wait_for("the request", lambda: list(way_back.momento.requests))
     assert request.status == status
     assert (way_back.momento.items, way_back.momento.messages.get((CACHE, "never"))) == before
-    # An empty string is not left to Momento alone.
-    letters = way_back.dead_letters(seconds=10 if case in EMPTY else 0)
-    assert [letter["detail"] for letter in letters] == ([detail] if case in EMPTY else [])
+    if goes_to_the_function(way_back, detail_type):
+        assert way_back.refused(seconds=10) == [(detail, str(status), request.reason)]
+    way_back.momento.requests.clear()
+
+
+@pytest.mark.parametrize("case", EMPTY)
+def test_an_empty_name_or_key_changes_nothing_and_is_one_dead_letter(way_back: WayBack, case: str) -> None:
+    detail_type, detail, status = EMPTY[case]
+    before = (dict(way_back.momento.items), way_back.momento.messages.get((CACHE, "never")))
+    way_back.requests_until_now()
+    way_back.put(detail_type, detail)
+    (letter,) = way_back.dead_letters(seconds=10)
+    assert letter["detail"] == detail
+    if goes_to_the_function(way_back, detail_type):
+        assert way_back.requests_until_now() == []
+    else:
+        (request,) = wait_for("the request", lambda: list(way_back.momento.requests))
+        assert request.status == status
+    assert (way_back.momento.items, way_back.momento.messages.get((CACHE, "never"))) == before
     way_back.momento.requests.clear()
 
 
 def test_a_wrong_api_key_is_refused(aws: LocalAws, way_back: WayBack) -> None:
-    parameters = {"EventBridgeBus": BUS, "MomentoEndpoint": way_back.momento.url}
+    endpoint = {"EventBridgeBus": BUS, "MomentoEndpoint": way_back.momento.url}
+    parameters = {**endpoint, "StringMessages": way_back.mode}
     way_back.requests_until_now()
     aws.deploy("way-back", TEMPLATE, {**parameters, "MomentoApiKey": "wrong"})
-    way_back.put("cacheSet", SET)
+    way_back.put("cacheSet", {**SET, "message": {"a": "x"}})
     (request,) = wait_for("the request", lambda: list(way_back.momento.requests))
     assert (request.status, way_back.momento.items.get((CACHE, b"never"))) == (401, None)
     aws.deploy("way-back", TEMPLATE, {**parameters, "MomentoApiKey": way_back.momento.api_key})
@@ -286,6 +408,33 @@ def test_what_the_webhook_handler_puts_on_the_bus_goes_nowhere(way_back: WayBack
         way_back.put(detail_type, {"cache": CACHE}, source="Momento")
     assert way_back.requests_until_now() == []
     assert way_back.dead_letters() == []
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_eventbridge_itself_takes_the_patterns_and_agrees(aws: LocalAws, mode: str) -> None:
+    events = aws.client("events")
+    values = ["x", ABSENT, "", None, 5, {"a": "x"}, ["x"]]
+    samples = [tried for kind in FIELDS for tried in combinations(kind, values)]
+    samples = samples[:: len(samples) // 40] + FROM_THE_HANDLER
+    for number, tried in enumerate(samples):
+        message = [ABSENT, "text", 1, None, {"a": "text"}, ["a"], ["a", 1]][number % 7]
+        if message is not ABSENT:
+            tried = {**tried, "detail": {**tried["detail"], "message": message}}
+        envelope = {
+            "id": "1",
+            "account": "0" * 12,
+            "region": "us-east-1",
+            "time": "2026-01-01T00:00:00Z",
+            "resources": [],
+        }
+        whole = json.dumps({**envelope, **tried})
+        said = {
+            rule
+            for rule, pattern in PATTERNS[mode].items()
+            if tried["detail-type"] in (*pattern["detail-type"], "serverless#test")
+            and events.test_event_pattern(EventPattern=json.dumps(pattern), Event=whole)["Result"]
+        }
+        assert said == taken_by(tried, mode), tried
 
 
 # ---- Deployment
@@ -319,7 +468,7 @@ def test_the_endpoint_follows_from_the_region(aws: LocalAws, region: str) -> Non
 
 
 def test_a_region_without_momento_is_refused_with_a_sentence(aws: LocalAws) -> None:
-    with pytest.raises(Exception, match=r"Momento has no public endpoint in this region\. Deploy to us-east-1"):
+    with pytest.raises(Exception, match=r"Momento has no public endpoint in this Region\. Deploy to us-east-1"):
         deploy_in(aws, "sa-east-1")
 
 
