@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import re
 import shlex
 import uuid
 from collections.abc import Callable, Iterator
@@ -111,7 +112,7 @@ class WayBack:
 
 @pytest.fixture(scope="module")
 def momento() -> Iterator[MomentoStandIn]:
-    with MomentoStandIn(api_key="momento-key", caches={CACHE, "my-cache", *AWKWARD}) as momento:
+    with MomentoStandIn(api_key="momento-key", caches={CACHE, "my-cache", "live", *AWKWARD}) as momento:
         yield momento
 
 
@@ -274,7 +275,7 @@ def test_a_key_may_be_500_characters_long(way_back: WayBack) -> None:
 def test_the_lines_of_the_documentation_do_what_they_say(way_back: WayBack) -> None:
     text = (ROOT / "docs" / "eventbridge-to-momento.md").read_text()
     commands = [shlex.split(line) for line in text.splitlines() if line.startswith("aws events put-events --entries '")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     way_back.requests_until_now()
     for *_, entries in commands:
         (entry,) = json.loads(entries)
@@ -286,6 +287,11 @@ def test_the_lines_of_the_documentation_do_what_they_say(way_back: WayBack) -> N
 
 
 def test_the_example_of_momentos_guide_sets_the_value_that_the_guide_promises(way_back: WayBack) -> None:
+    text = (ROOT / "docs" / "eventbridge-to-momento.md").read_text()
+    (javascript,) = re.findall(r"```javascript\n(.*?)```", text, re.DOTALL)
+    fields = dict(re.findall(r"(\w+): '?([^',\n\[{]+?)'?,?\n", javascript))
+    detail = {name: fields[name] for name in ("cacheName", "key", "message")} | {"ttl": int(fields["ttl"])}
+    assert (fields["DetailType"], detail, fields["Source"]) == GUIDE
     way_back.put(*GUIDE)
     value = way_back.momento.wait_for_item("my-cache", "test-key").value
     assert value == (b"hello world!" if way_back.mode == "text" else b'"hello world!"')
@@ -335,7 +341,7 @@ def test_an_event_in_no_valid_form_is_a_dead_letter_and_never_reaches_momento(wa
     assert way_back.requests_until_now() == []
 
 
-# Momento itself refuses these. The function writes them to its dead-letter queue, in a real account EventBridge does too.
+# Momento itself refuses these. The function (in a real account, EventBridge too) writes them to a dead-letter queue.
 REFUSED = {
     "a ttl of 0": ("cacheSet", {**SET, "ttl": 0}, 400),
     "a ttl below 0": ("cacheSet", {**SET, "ttl": -5}, 400),
