@@ -107,19 +107,15 @@ def test_a_function_puts_events_on_its_bus_and_on_no_other(role: str, request: p
     assert is_refused(lambda: client("events").put_rule(Name="x", EventBusName=BUS, EventPattern='{"source":["x"]}'))
 
 
-def test_the_webhook_reads_its_secret_and_no_other(stack: Deployed, webhook: Client):
-    vault = webhook("secretsmanager")
+@pytest.mark.parametrize("role", ["webhook", "redrive"])
+def test_a_function_reads_its_secret_and_no_other(stack: Deployed, role: str, request: pytest.FixtureRequest):
+    vault = request.getfixturevalue(role)("secretsmanager")
     own = stack.outputs["SecretId"]
     assert vault.get_secret_value(SecretId=own)["SecretString"] == "whsec"
     assert vault.get_secret_value(SecretId=own, VersionStage="AWSCURRENT")["SecretString"] == "whsec"
     assert is_refused(lambda: vault.get_secret_value(SecretId=stack.other_secret))
     assert is_refused(lambda: vault.put_secret_value(SecretId=own, SecretString="mine"))
     assert is_refused(lambda: vault.list_secrets())
-
-
-def test_the_redrive_function_reads_no_secret(stack: Deployed, redrive: Client):
-    for secret in (stack.outputs["SecretId"], stack.other_secret):
-        assert is_refused(lambda secret=secret: redrive("secretsmanager").get_secret_value(SecretId=secret))
 
 
 def test_the_webhook_sends_to_the_retry_queue_and_takes_nothing_from_it(stack: Deployed, webhook: Client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 
 import pytest
@@ -168,6 +169,9 @@ def test_the_functions_get_the_settings_that_they_read():
     }
     assert resolver.properties("RedriveFunction")["Environment"]["Variables"] == {
         "EVENT_BUS_NAME": "momento",
+        "SIGNING_SECRET_ID": "<SigningSecret>",
+        "MAX_EVENT_AGE_SECONDS": "90",
+        "PREVIOUS_SECRET_SECONDS": "0",
         "RUST_LOG": "INFO",
     }
 
@@ -246,6 +250,7 @@ def test_the_redrive_function_may_do_what_it_does_and_nothing_else():
     assert allowed("RedriveRole", **SECRET) == {
         "events:PutEvents": BUS,
         "events:DescribeEventBus": BUS,
+        "secretsmanager:GetSecretValue": "<SigningSecret.Id>",
         "sqs:ReceiveMessage": "<RetryQueue.Arn>",
         "sqs:DeleteMessage": "<RetryQueue.Arn>",
         "sqs:GetQueueAttributes": "<RetryQueue.Arn>",
@@ -258,23 +263,63 @@ def test_the_redrive_function_may_do_what_it_does_and_nothing_else():
 SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:momento/webhook"
 
 
+# The functions that read the secret, each with its role.
+READERS = {"WebhookFunction": "WebhookRole", "RedriveFunction": "RedriveRole"}
+
+
 @pytest.mark.parametrize(
-    ("named", "arn"), [("momento/webhook", f"{SECRET_ARN}-??????"), (f"{SECRET_ARN}-AbCdEf", f"{SECRET_ARN}-AbCdEf")]
+    ("named", "allowed_arns"),
+    [
+        ("momento/webhook", f"{SECRET_ARN}-??????"),
+        (f"{SECRET_ARN}-AbCdEf", [f"{SECRET_ARN}-AbCdEf", f"{SECRET_ARN}-AbCdEf-??????"]),
+    ],
 )
-def test_an_existing_secret_is_read_and_none_is_made(named: str, arn: str):
+@pytest.mark.parametrize("function", READERS)
+def test_an_existing_secret_is_read_and_none_is_made(function: str, named: str, allowed_arns: str | list[str]):
     resolver = Resolver(ExistingSecret=named)
     assert not resolver.exists("SigningSecret")
-    assert statement(resolver, "WebhookRole", "ReadTheSigningSecret")["Resource"] == arn
-    assert resolver.properties("WebhookFunction")["Environment"]["Variables"]["SIGNING_SECRET_ID"] == named
+    assert statement(resolver, READERS[function], "ReadTheSigningSecret")["Resource"] == allowed_arns
+    assert resolver.properties(function)["Environment"]["Variables"]["SIGNING_SECRET_ID"] == named
 
 
-def test_the_key_of_an_existing_secret_may_be_used_through_secrets_manager_alone():
+@pytest.mark.parametrize("role", READERS.values())
+def test_the_key_of_an_existing_secret_may_be_used_through_secrets_manager_alone(role: str):
     key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-    decrypt = statement(
-        Resolver(ExistingSecret="momento", ExistingSecretKeyArn=key), "WebhookRole", "DecryptTheSigningSecret"
-    )
+    decrypt = statement(Resolver(ExistingSecret="momento", ExistingSecretKeyArn=key), role, "DecryptTheSigningSecret")
     assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", key)
     assert decrypt["Condition"] == {"StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"MomentoSecretString": "whsec"}, {"ExistingSecret": "momento", "ExistingSecretKeyArn": "key"}],
+    ids=["own", "existing"],
+)
+def test_every_function_that_is_told_the_secret_may_read_it_and_with_the_same_settings_as_the_others(given: dict):
+    resolver = Resolver(**given)
+    settings = {}
+    for name in of_type("AWS::Lambda::Function"):
+        variables = resolver.properties(name)["Environment"]["Variables"]
+        if "SIGNING_SECRET_ID" in variables:
+            settings[name] = {key: variables[key] for key in variables if key.endswith(("_SECONDS", "_SECRET_ID"))}
+    assert settings.keys() == READERS.keys()
+    assert settings["RedriveFunction"] == settings["WebhookFunction"]
+
+    def grants(role: str) -> list[dict]:
+        [policy] = resolver.properties(role)["Policies"]
+        return [entry for entry in policy["PolicyDocument"]["Statement"] if entry["Sid"].endswith("TheSigningSecret")]
+
+    assert len(grants("WebhookRole")) == 1 + ("ExistingSecretKeyArn" in given)
+    assert grants("RedriveRole") == grants("WebhookRole")
+
+
+def test_a_partial_arn_whose_last_word_has_six_letters_is_read_under_the_arn_that_secrets_manager_completes():
+    partial = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:momento-secret"
+    assert re.fullmatch(PARAMETERS["ExistingSecret"]["AllowedPattern"], partial)
+    for role in READERS.values():
+        allowed_arns = statement(Resolver(ExistingSecret=partial), role, "ReadTheSigningSecret")["Resource"]
+        assert any(fnmatch.fnmatchcase(f"{partial}-AbCdEf", pattern) for pattern in allowed_arns)
+        assert not any(fnmatch.fnmatchcase(f"{partial}s-AbCdEf", pattern) for pattern in allowed_arns)
 
 
 @pytest.mark.parametrize("name", of_type("AWS::IAM::Role"))
