@@ -471,6 +471,7 @@ def test_there_is_an_alarm_for_each_thing_that_can_go_wrong():
         ("AWS/Lambda", "Errors"),
         ("AWS/Lambda", "Url5xxCount"),
         ("MomentoEventBridge", "BothFailed"),
+        ("MomentoEventBridge", "SecretUnavailable"),
         ("MomentoEventBridge", "Forged"),
         ("MomentoEventBridge", "Delivered"),
     }
@@ -495,6 +496,15 @@ def test_the_dead_letter_alarm_watches_the_dead_letter_queue():
         alarm = Resolver(**SECRET, KeepDeadLetters=keep).properties("DeadLetterAlarm")
         assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": f"<{queue}.QueueName>"}]
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+
+
+def test_a_secret_that_cannot_be_read_is_an_alarm_within_minutes_that_says_where_the_requests_are():
+    alarm = Resolver(**SECRET).properties("SecretUnavailableAlarm")
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": "<WebhookFunction>"}]
+    assert alarm["Period"] * alarm["EvaluationPeriods"] <= 120
+    assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
+    for word in ("retry queue", "dead-letter queue", "14 days", "roles of both functions", "Start DLQ redrive"):
+        assert word in alarm["AlarmDescription"], word
 
 
 def test_the_age_of_waiting_events_is_judged_before_sqs_leaves_them_out_of_it():
