@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from tools.event_bridge_gate import EventBridgeGate
 from tools.local_aws import LocalAws
 from tools.momento_webhook import now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
+from tools.put_back import put_back
 from tools.waiting import free_port, wait_for
 
 SECRET = "whsec-of-the-put-back-tests"
@@ -52,13 +50,6 @@ class Deployed:
         events = self.aws.client("logs").filter_log_events(logGroupName=self.outputs["WebhookLogGroup"])["events"]
         return [event["message"] for event in events]
 
-    def put_back(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-        where = {"AWS_DEFAULT_REGION": self.aws.region, "AWS_ENDPOINT_URL": self.aws.endpoint}
-        environment = {"PATH": os.environ["PATH"], **where, **credentials}
-        command = [sys.executable, ROOT / "scripts" / "put-back", *arguments]
-        return subprocess.run(command, env=environment, input=given, capture_output=True, text=True, timeout=60)
-
 
 @pytest.fixture(scope="module")
 def deployed(aws: LocalAws, make_bus: Callable[[str], BusWatch]) -> Iterator[Deployed]:
@@ -80,12 +71,12 @@ def test_an_event_of_the_log_group_arrives_on_the_bus_byte_for_byte(deployed: De
     queue = ("--queue-url", deployed.outputs["RetryQueueUrl"])
     gate.take()
 
-    shown = deployed.put_back(*queue, *group, "--dry-run")
+    shown = put_back(deployed.aws, *queue, *group, "--dry-run")
     assert shown.returncode == 0, shown.stderr
     assert f"PutFailed, {len(body)} bytes" in shown.stdout
     assert "Events that would be put back: 1." in shown.stdout
 
-    done = deployed.put_back(*queue, *group)
+    done = put_back(deployed.aws, *queue, *group)
     assert done.returncode == 0, done.stderr
     [event] = deployed.bus.wait(1)
     assert event["detail-type"] == "c#t"
@@ -106,7 +97,7 @@ def test_both_log_formats_and_what_the_aws_tool_prints_are_read(deployed: Deploy
         printed = json.dumps({"events": [{"message": line} for line in lines], "searchedLogStreams": []})
 
         # The same record three times is one event.
-        done = deployed.put_back("--queue-url", queue, str(log), str(log), "-", given=printed)
+        done = put_back(deployed.aws, "--queue-url", queue, str(log), str(log), "-", given=printed)
         assert done.returncode == 0, done.stderr
         received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
         [message] = received["Messages"]
@@ -115,13 +106,3 @@ def test_both_log_formats_and_what_the_aws_tool_prints_are_read(deployed: Deploy
         assert message["MessageAttributes"]["reason"]["StringValue"] == "PutFailed"
     finally:
         sqs.delete_queue(QueueUrl=queue)
-
-
-def test_a_record_that_is_cut_off_stops_it_and_nothing_is_sent(deployed: Deployed):
-    queue = f"{deployed.aws.endpoint}/000000000000/none"
-    whole = {"version": 1, "reason": "TimedOut", "error": "E: m", "receivedAt": 1, "requestId": "id", "body": "{}"}
-    line = json.dumps({"level": "ERROR", "queueMessage": whole})
-    for damaged, why in [(line[:-9], "truncated"), (line.replace("receivedAt", "received"), "not have the fields")]:
-        done = deployed.put_back("--queue-url", queue, "-", given=f"{line}\n{damaged}\n")
-        assert done.returncode == 1
-        assert why in done.stderr and "Nothing was sent." in done.stderr
