@@ -1,0 +1,144 @@
+"""No signing secret can be read: requests are kept unverified, and judged when it can be read again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from tools.bus_watch import BusWatch
+from tools.event_bridge_gate import EventBridgeGate
+from tools.leftovers import resources
+from tools.local_aws import LocalAws
+from tools.momento_webhook import captured_body, post_signed
+from tools.paths import ARCHITECTURE, ROOT
+from tools.waiting import wait_for
+
+SECRET = "whsec-that-cannot-be-read"
+SIGNED, FORGED = 200, 50
+
+
+class Deployed:
+    def __init__(self, aws: LocalAws, stack: str, outputs: dict[str, str]):
+        self.aws, self.outputs = aws, outputs
+        self.resources = resources(aws, stack)
+        self.url = aws.function_url_local(outputs["FunctionUrl"])
+
+    def log(self, output: str) -> list[dict]:
+        """The records of a function's log that have an outcome."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        lines = [
+            event["message"] for page in pages.paginate(logGroupName=self.outputs[output]) for event in page["events"]
+        ]
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        return [record for record in records if "outcome" in record]
+
+    def last_outcomes(self) -> Counter[str]:
+        """What redrive did last with the message of each request."""
+        records = sorted(self.log("RedriveLogGroup"), key=lambda record: record["timestamp"])
+        return Counter({record["webhookRequestId"]: record["outcome"] for record in records}.values())
+
+    def waiting(self) -> dict[str, int]:
+        """How many messages each queue holds, received ones included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        sqs, found = self.aws.client("sqs"), {}
+        for output in ("RetryQueueUrl", "DeadLetterQueueUrl"):
+            answer = sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=names)
+            found[output] = sum(map(int, answer["Attributes"].values()))
+        return found
+
+    def retry_every(self, seconds: int) -> None:
+        attributes = {"VisibilityTimeout": str(seconds)}
+        self.aws.client("sqs").set_queue_attributes(QueueUrl=self.outputs["RetryQueueUrl"], Attributes=attributes)
+
+
+@contextmanager
+def malformed(deployed: Deployed) -> Iterator[None]:
+    """Somebody stores half a JSON object as the secret, and later the secret itself again."""
+    vault, secret = deployed.aws.client("secretsmanager"), deployed.outputs["SecretId"]
+    vault.put_secret_value(SecretId=secret, SecretString='{"momentoSecret":"' + SECRET)
+    yield
+    vault.put_secret_value(SecretId=secret, SecretString=SECRET)
+
+
+@contextmanager
+def forbidden(deployed: Deployed) -> Iterator[None]:
+    """Somebody takes the permission to read the secret from both roles, and later gives it back."""
+    iam = deployed.aws.client("iam")
+    roles = [
+        (deployed.resources[role], name) for role, name in (("WebhookRole", "webhook"), ("RedriveRole", "redrive"))
+    ]
+    documents = [iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"] for role, name in roles]
+
+    def put(document: dict, role: str, name: str) -> None:
+        iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+    for document, role in zip(documents, roles, strict=True):
+        rest = [entry for entry in document["Statement"] if entry["Sid"] != "ReadTheSigningSecret"]
+        assert len(rest) == len(document["Statement"]) - 1
+        put({**document, "Statement": rest}, *role)
+    yield
+    for document, role in zip(documents, roles, strict=True):
+        put(document, *role)
+
+
+def bodies(count: int, topic: bytes) -> list[bytes]:
+    numbered = [
+        captured_body().replace(b'"topic_sequence_number":3', b'"topic_sequence_number":%d' % n) for n in range(count)
+    ]
+    return [body.replace(b'"topic":"test"', b'"topic":"%s"' % topic) for body in numbered]
+
+
+@pytest.mark.parametrize("broken", [malformed, forbidden])
+@pytest.mark.timeout(300)
+def test_what_arrives_while_no_secret_can_be_read_is_delivered_after_its_repair_and_nothing_forged_is(
+    aws: LocalAws,
+    gate: EventBridgeGate,
+    make_bus: Callable[[str], BusWatch],
+    record_property: Callable[[str, str], None],
+    broken: Callable,
+):
+    stack = f"secret-{broken.__name__}"
+    bus = make_bus(stack)
+    given = {"MomentoSecretString": SECRET, "EventBridgeBus": stack, "Architecture": ARCHITECTURE}
+    try:
+        deployed = Deployed(aws, stack, aws.deploy(stack, ROOT / "template.yaml", given))
+        deployed.retry_every(seconds=5)
+        gate.take()
+        signed, forged = bodies(SIGNED, b"signed"), bodies(FORGED, b"forged")
+        sent = [(SECRET, body) for body in signed] + [("whsec-of-somebody-else", body) for body in forged]
+        # Among each other, as they would come.
+        sent.sort(key=lambda each: json.loads(each[1])["topic_sequence_number"])
+
+        with broken(deployed):
+            with ThreadPoolExecutor(8) as senders:
+                answers = list(senders.map(lambda each: post_signed(deployed.url, *each), sent))
+            assert Counter((answer.status, answer.message) for answer in answers) == {(202, "Queued"): len(sent)}
+            kept = wait_for("a record of each request", lambda: len(deployed.log("WebhookLogGroup")) >= len(sent))
+            assert kept and {record["outcome"] for record in deployed.log("WebhookLogGroup")} == {"SecretUnavailable"}
+            wait_for("an attempt to verify them", lambda: deployed.log("RedriveLogGroup"))
+            assert {record["outcome"] for record in deployed.log("RedriveLogGroup")} == {"RedriveFailed"}
+            assert deployed.waiting() == {"RetryQueueUrl": len(sent), "DeadLetterQueueUrl": 0}
+            assert gate.take() == []
+
+        empty = {"RetryQueueUrl": 0, "DeadLetterQueueUrl": 0}
+        wait_for("both queues to be empty", lambda: deployed.waiting() == empty, 120, pause=0.5)
+        put = Counter(entry["Detail"].encode() for entry in gate.take())
+        assert put.keys() == set(signed)
+        events = bus.wait(SIGNED)
+        assert {event["detail-type"] for event in events} == {"serverless#signed"}
+
+        expected = {"Redriven": SIGNED, "Forged": FORGED}
+        wait_for("the record of each message", lambda: deployed.last_outcomes() == expected)
+        record_property(
+            "figure",
+            f"Secret {broken.__name__}: {SIGNED} signed and {FORGED} forged requests were kept unverified. "
+            f"After the repair, {len(put)} events were on the bus ({put.total()} puts), "
+            f"{FORGED} messages were deleted, and none was left.",
+        )
+    finally:
+        aws.delete(stack)
