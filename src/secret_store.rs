@@ -28,6 +28,9 @@ const READ_AGAIN_AFTER: Duration = Duration::from_secs(3);
 /// The least time between two reads while none is known, since nothing can be verified until one is.
 const READ_FIRST_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
+/// The age at which a read is no longer joined: it may have begun before a freeze, and bring what was true then.
+const JOIN_WITHIN: Duration = Duration::from_secs(4);
+
 /// Where the secrets in force come from.
 #[derive(Debug)]
 pub enum SecretStore {
@@ -97,7 +100,7 @@ impl SecretStore {
             Self::Static(_) => None,
             Self::SecretsManager(stored) => {
                 let pause = if stored.state().known.is_some() { READ_AGAIN_AFTER } else { READ_FIRST_AGAIN_AFTER };
-                stored.refresh(pause, unix_milliseconds(SystemTime::now()))
+                stored.refresh(JOIN_WITHIN, pause, unix_milliseconds(SystemTime::now()))
             }
         }
     }
@@ -107,7 +110,7 @@ impl SecretStore {
     pub async fn read_for(&self, signed_at: i64, deadline: Deadline) -> bool {
         match self {
             Self::Static(_) => true,
-            Self::SecretsManager(stored) => match stored.refresh(Duration::ZERO, signed_at) {
+            Self::SecretsManager(stored) => match stored.refresh(Duration::ZERO, Duration::ZERO, signed_at) {
                 Some(reading) => reading.is_complete(deadline).await,
                 None => false,
             },
@@ -141,12 +144,15 @@ impl StoredSecrets {
         lock(&self.state)
     }
 
-    fn refresh(&self, pause: Duration, signed_at: i64) -> Option<Reading> {
+    /// Joins a read that began within `join`, or begins one where the last began longer ago than `pause`.
+    fn refresh(&self, join: Duration, pause: Duration, signed_at: i64) -> Option<Reading> {
         let mut state = self.state();
-        if let Some(reading) = state.reading.as_ref().filter(|reading| reading.has_changed().is_ok()) {
+        let is_within = |time| state.read_at.is_some_and(|read_at| read_at.elapsed() < time);
+        let reading = state.reading.as_ref().filter(|reading| is_within(join) && reading.has_changed().is_ok());
+        if let Some(reading) = reading {
             return Some(Reading(reading.clone()));
         }
-        if state.read_at.is_some_and(|read_at| read_at.elapsed() < pause) {
+        if is_within(pause) {
             return None;
         }
         let (progress, reading) = watch::channel(false);
