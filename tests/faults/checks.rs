@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use momento_eventbridge::signature::sign;
 use serde_json::Value;
 
 use crate::case::RESPOND_WITHIN;
@@ -44,10 +45,17 @@ pub fn logged(reason: &'static str) -> Expected {
     Expected { status: 500, reason: Some(reason), bus: OnBus::Not, copies_in_queue: 0, puts: None, sends: None }
 }
 
-/// Without a secret nothing is verified, so nothing is kept.
+/// Without a secret nothing can be verified, so the retry queue gets the request with its signature.
 pub fn unverified() -> Expected {
-    Expected { status: 500, reason: None, bus: OnBus::Not, copies_in_queue: 0, puts: Some(0), sends: Some(0) }
+    Expected { puts: Some(0), ..queued(UNVERIFIED) }
 }
+
+/// Without a secret and without a retry queue, nothing of the request is stored.
+pub fn lost() -> Expected {
+    Expected { status: 500, reason: None, bus: OnBus::Not, copies_in_queue: 0, puts: Some(0), sends: None }
+}
+
+const UNVERIFIED: &str = "SecretUnavailable";
 
 impl Expected {
     pub fn and_on_the_bus(self) -> Self {
@@ -182,7 +190,8 @@ pub fn entry_of(body: &str, trace: Option<&str>) -> Value {
 fn check_message(message: &Message, reason: &str, body: &str, before: i64, request_id: &str) {
     assert!(message.body.bytes().all(|byte| (0x20..0x80).contains(&byte)), "not one line of ASCII: {}", message.body);
     let parsed: Value = serde_json::from_str(&message.body).expect("JSON");
-    let start = format!(r#"{{"version":1,"reason":"{reason}","error":"#);
+    let version = if reason == UNVERIFIED { 2 } else { 1 };
+    let start = format!(r#"{{"version":{version},"reason":"{reason}","error":"#);
     assert!(message.body.starts_with(&start), "{}", message.body);
     assert_eq!(message.attributes["reason"]["StringValue"], reason);
     check_queue_message(&parsed, reason, body, before, request_id);
@@ -190,14 +199,21 @@ fn check_message(message: &Message, reason: &str, body: &str, before: i64, reque
 
 /// Checks a queue message, which is in the queue or in the log.
 fn check_queue_message(queue_message: &Value, reason: &str, body: &str, before: i64, request_id: &str) {
-    assert_eq!((&queue_message["version"], &queue_message["reason"]), (&1.into(), &reason.into()));
+    assert_eq!(queue_message["reason"], reason);
     assert_eq!(queue_message["requestId"], request_id);
     let error = queue_message["error"].as_str().expect("an error");
     assert!(error.contains(": ") && error.len() < 600 && !error.contains("Error {"), "{error}");
     let received = queue_message["receivedAt"].as_i64().expect("a time");
     // It is taken before any waiting, so it is close to the time of the request.
     assert!((before..before + 3_000).contains(&received), "receivedAt {received}, sent {before}");
-    assert_eq!(queue_message.as_object().map(|members| members.len()), Some(6), "{queue_message}");
+    let (version, members) = if reason == UNVERIFIED {
+        assert_eq!(queue_message["signature"], sign(momento::SECRET.as_bytes(), body.as_bytes()));
+        (2, 7)
+    } else {
+        (1, 6)
+    };
+    assert_eq!(queue_message["version"], version);
+    assert_eq!(queue_message.as_object().map(|object| object.len()), Some(members), "{queue_message}");
     assert_eq!(webhook_body(queue_message), body.as_bytes());
 }
 

@@ -31,44 +31,44 @@ fn calls_that_fail() -> Vec<Case> {
     let (internal, unavailable) = (Error(500, "InternalFailure"), Html(503));
     let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
     vec![
-        cold("nothing fails", vec![], delivered().puts(1)),
-        Case::new("over TLS and 5 ms away nothing fails either", |name| async move {
+        cold("an event is delivered when nothing fails", vec![], delivered().puts(1)),
+        Case::new("an event is delivered over TLS with a round-trip time of 5 ms", |name| async move {
             let sandbox = Sandbox::in_a_region(ms(5)).await;
             in_sandbox(name, &sandbox, Start::Cold, delivered().puts(1)).await
         }),
-        warm("a 500 once is a second put", vec![first_put(internal.clone())], delivered().puts(2)),
-        warm("a 500 always is an event in the queue", vec![puts(internal)], queued("PutFailed").puts(3).sends(1)),
-        warm("a 503 in HTML once is a second put", vec![first_put(unavailable.clone())], delivered().puts(2)),
-        warm("a 503 in HTML always is an event in the queue", vec![puts(unavailable)], queued("PutFailed").puts(3)),
-        warm("a throttled put is a second put", vec![first_put(throttled.clone())], delivered().puts(2)),
+        warm("a 500 once is retried", vec![first_put(internal.clone())], delivered().puts(2)),
+        warm("a 500 on every call queues the event", vec![puts(internal)], queued("PutFailed").puts(3).sends(1)),
+        warm("a 503 with an HTML body once is retried", vec![first_put(unavailable.clone())], delivered().puts(2)),
         warm(
-            "puts that are throttled always are an event in the queue",
-            vec![puts(throttled)],
+            "a 503 with an HTML body on every call queues the event",
+            vec![puts(unavailable)],
             queued("PutFailed").puts(3),
         ),
-        warm("a put that is denied is not tried again", vec![puts(denied)], queued("PutFailed").puts(1).sends(1)),
+        warm("throttling once is retried", vec![first_put(throttled.clone())], delivered().puts(2)),
+        warm("throttling on every call queues the event", vec![puts(throttled)], queued("PutFailed").puts(3)),
+        warm("access denied is not retried", vec![puts(denied)], queued("PutFailed").puts(1).sends(1)),
         warm(
-            "an entry that fails once with InternalFailure is put again",
+            "an entry that fails once with InternalFailure is retried",
             vec![first_put(FailedEntries("InternalFailure"))],
             delivered().puts(2),
         ),
         warm(
-            "an entry that fails once with ThrottlingException is put again",
+            "an entry that fails once with ThrottlingException is retried",
             vec![first_put(FailedEntries("ThrottlingException"))],
             delivered().puts(2),
         ),
         warm(
-            "an entry that always fails with InternalException is an event in the queue",
+            "an entry that fails on every call with InternalException is queued",
             vec![puts(FailedEntries("InternalException"))],
             queued("EntryFailed").puts(3),
         ),
         warm(
-            "an entry that is denied is not put again",
+            "an entry that fails with AccessDeniedException is not retried",
             vec![puts(FailedEntries("AccessDeniedException"))],
             queued("EntryFailed").puts(1),
         ),
         warm(
-            "an entry that is malformed to EventBridge is not put again",
+            "an entry that fails with MalformedDetail is not retried",
             vec![puts(FailedEntries("MalformedDetail"))],
             queued("EntryFailed").puts(1),
         ),
@@ -77,39 +77,31 @@ fn calls_that_fail() -> Vec<Case> {
 
 fn connections_that_fail() -> Vec<Case> {
     vec![
-        warm("a put that takes 400 ms is still a 200", vec![puts(Slow(ms(400)))], delivered().puts(1)),
-        cold("a put that takes 400 ms on a cold start is still a 200", vec![puts(Slow(ms(400)))], delivered().puts(1)),
-        warm("a put that takes 2 s once is put again", vec![first_put(Slow(ms(2_000)))], delivered().and_on_the_bus()),
+        warm("a call that takes 400 ms succeeds", vec![puts(Slow(ms(400)))], delivered().puts(1)),
+        cold("a call that takes 400 ms succeeds on a cold start", vec![puts(Slow(ms(400)))], delivered().puts(1)),
+        warm("a call that takes 2 s once is retried", vec![first_put(Slow(ms(2_000)))], delivered().and_on_the_bus()),
         warm(
-            "puts that all take 2 s are an event in the queue, and on the bus as well",
+            "calls that all take 2 s leave the event in the queue and on the bus",
             vec![puts(Slow(ms(2_000)))],
             queued("TimedOut").and_on_the_bus(),
         ),
-        warm("a put that hangs once is put again over another connection", vec![first_put(Hang)], delivered()),
-        warm("puts that always hang are an event in the queue", vec![puts(Hang)], queued("TimedOut").sends(1)),
+        warm("a call that hangs once is retried over another connection", vec![first_put(Hang)], delivered()),
+        warm("calls that all hang queue the event", vec![puts(Hang)], queued("TimedOut").sends(1)),
         cold(
-            "EventBridge hanging from the start is an event in the queue",
+            "EventBridge hanging from the start queues the event",
             vec![puts(Hang), describes(Hang)],
             queued("TimedOut").sends(1),
         ),
-        warm("a connection reset once is put again", vec![first_put(Reset)], delivered().puts(2)),
-        warm(
-            "a connection that is always reset is an event in the queue",
-            vec![puts(Reset)],
-            queued("PutFailed").puts(3),
-        ),
+        warm("a connection reset once is retried", vec![first_put(Reset)], delivered().puts(2)),
+        warm("a connection reset on every call queues the event", vec![puts(Reset)], queued("PutFailed").puts(3)),
         cold(
-            "EventBridge resetting from the start is an event in the queue",
+            "connection resets from the start queue the event",
             vec![puts(Reset), describes(Reset)],
             queued("PutFailed"),
         ),
+        warm("a response lost once is retried", vec![first_put(ResponseLost)], delivered().and_on_the_bus().puts(2)),
         warm(
-            "an answer that is lost once is put again",
-            vec![first_put(ResponseLost)],
-            delivered().and_on_the_bus().puts(2),
-        ),
-        warm(
-            "answers that are always lost are an event in the queue, and on the bus as well",
+            "a response lost on every call leaves the event in the queue and on the bus",
             vec![puts(ResponseLost)],
             queued("PutFailed").and_on_the_bus(),
         ),
@@ -123,18 +115,10 @@ fn connections_that_fail() -> Vec<Case> {
             function.process.signal("CONT");
             post_and_check(name, &sandbox, &function, Start::Warm, &delivered().puts(1)).await
         }),
-        warm(
-            "EventBridge refusing connections is an event in the queue",
-            bus(Failure::Refused),
-            queued("PutFailed").puts(0),
-        ),
+        warm("refused connections queue the event", bus(Failure::Refused), queued("PutFailed").puts(0)),
+        cold("refused connections from the start queue the event", bus(Failure::Refused), queued("PutFailed").puts(0)),
         cold(
-            "EventBridge refusing connections from the start is an event in the queue",
-            bus(Failure::Refused),
-            queued("PutFailed").puts(0),
-        ),
-        cold(
-            "EventBridge that cannot be reached from the start is an event in the queue",
+            "an unreachable EventBridge from the start queues the event",
             bus(Failure::Unreachable),
             queued("TimedOut").puts(0),
         ),
@@ -144,12 +128,12 @@ fn connections_that_fail() -> Vec<Case> {
 fn event_buses_that_are_missing() -> Vec<Case> {
     vec![
         cold_with(
-            "a bus that does not exist is an event in the queue, and no put",
+            "an event bus that does not exist queues the event without PutEvents",
             |sandbox| sandbox.eventbridge.state().service = EventBridge::default(),
             vec![],
             queued("BusNotFound").puts(0).sends(1),
         ),
-        Case::new("a bus that is created later gets the next events", |name| async move {
+        Case::new("an event bus that is created later receives the next events", |name| async move {
             let sandbox = Sandbox::new().await;
             sandbox.eventbridge.state().service = EventBridge::default();
             let function = sandbox.start(WEBHOOK).await;
@@ -174,15 +158,19 @@ fn event_buses_that_are_missing() -> Vec<Case> {
             post_and_check(name, &sandbox, &function, Start::Warm, &delivered()).await
         }),
         cold(
-            "a bus that may not be asked for counts as there",
+            "a denied DescribeEventBus counts as an existing event bus",
             vec![describes(Error(400, "AccessDeniedException"))],
             delivered().puts(1),
         ),
         cold(
-            "a bus whose description is a 500 counts as there",
+            "a 500 from DescribeEventBus counts as an existing event bus",
             vec![describes(Error(500, "InternalFailure"))],
             delivered().puts(1),
         ),
-        cold("a bus whose description hangs counts as there", vec![describes(Hang)], delivered().puts(1)),
+        cold(
+            "a DescribeEventBus that hangs counts as an existing event bus",
+            vec![describes(Hang)],
+            delivered().puts(1),
+        ),
     ]
 }

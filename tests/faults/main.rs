@@ -29,9 +29,9 @@ fn main() -> ExitCode {
     arguments.test_threads.get_or_insert(AT_ONCE);
     let sections = [
         ("EventBridge fails", WEBHOOK_COLUMNS, eventbridge::cases()),
-        ("EventBridge fails and SQS as well", WEBHOOK_COLUMNS, sqs::cases()),
+        ("EventBridge and SQS fail", WEBHOOK_COLUMNS, sqs::cases()),
         ("Secrets Manager fails", WEBHOOK_COLUMNS, secrets::cases()),
-        ("The way back from the retry queue, in batches of ten", REDRIVE_COLUMNS, redrive::cases()),
+        ("Redrive from the retry queue, in batches of ten", REDRIVE_COLUMNS, redrive::cases()),
     ];
     let mut tables = Vec::new();
     let mut trials = Vec::new();

@@ -57,14 +57,14 @@ pub fn cases() -> Vec<Case> {
 fn batches_that_fail_in_part() -> Vec<Case> {
     let denied = "AccessDeniedException";
     vec![
-        good("ten messages are one put", vec![], failing([]).calls(1)),
+        good("ten messages are put in one call", vec![], failing([]).calls(1)),
         good(
-            "entries that fail within a batch stay, and no other",
+            "entries that fail within a batch stay in the queue without the others",
             vec![puts(FailedEntriesAt(vec![2, 7], "InternalFailure"))],
             failing([2, 7]),
         ),
-        good("entries that all fail all stay", vec![puts(FailedEntries(denied))], failing(0..10)),
-        Case::new("a message that has a whole call refused stays alone", |name| async move {
+        good("entries that all fail all stay in the queue", vec![puts(FailedEntries(denied))], failing(0..10)),
+        Case::new("a message for which a whole call is rejected stays in the queue alone", |name| async move {
             let sandbox = Sandbox::new().await;
             let refused =
                 |input: &Value| input["Entries"].as_array().is_some_and(|entries| entries.iter().any(is_fourth));
@@ -75,12 +75,12 @@ fn batches_that_fail_in_part() -> Vec<Case> {
             run(name, &sandbox, good_messages(), failing([4]).calls(11)).await
         }),
         good(
-            "a batch whose first put is a 500 is put one by one",
+            "a batch whose first call is a 500 is put one by one",
             vec![first_put(Error(500, "InternalFailure"))],
             failing([]).calls(11),
         ),
         good(
-            "puts that are always throttled leave the batch in the queue",
+            "throttling on every redrive call leaves the batch in the queue",
             vec![puts(Error(400, "ThrottlingException"))],
             failing(0..10),
         ),
@@ -90,36 +90,40 @@ fn batches_that_fail_in_part() -> Vec<Case> {
 fn messages_of_all_kinds() -> Vec<Case> {
     vec![
         with(
-            "messages that cannot be read stay, and block no other",
+            "messages that cannot be read stay in the queue and block no others",
             mixed_messages(),
             failing([1, 2, 3, 4, 5, 6, 7]).calls(1),
         ),
-        with("a megabyte and more is put in several calls", large_messages(), failing([]).calls(2)),
-        with("messages kept for a day are put all the same", old_messages(), failing([]).calls(1)),
+        with("more than 1 MB is put in several calls", large_messages(), failing([]).calls(2)),
+        with("messages queued for a day are put on the bus", old_messages(), failing([]).calls(1)),
     ]
 }
 
 fn services_that_fail() -> Vec<Case> {
     vec![
-        Case::new("a bus that does not exist leaves the batch in the queue, without a put", |name| async move {
-            let sandbox = Sandbox::new().await;
-            sandbox.eventbridge.state().service = EventBridge::default();
-            run(name, &sandbox, good_messages(), failing(0..10).calls(0)).await
-        }),
-        good("a put of redrive that takes 2 s is good", vec![puts(Slow(Duration::from_secs(2)))], failing([]).calls(1)),
-        good("puts of redrive that hang leave the batch in the queue", vec![puts(Hang)], failing(0..10)),
-        good("EventBridge hanging leaves the batch in the queue", vec![puts(Hang), describes(Hang)], failing(0..10)),
-        good("a connection of redrive that is reset leaves the batch in the queue", vec![puts(Reset)], failing(0..10)),
         Case::new(
-            "an answer to redrive that is lost leaves the batch in the queue, and on the bus as well",
+            "an event bus that does not exist leaves the batch in the queue without PutEvents",
             |name| async move {
-                let mut sandbox = Sandbox::new().await;
-                fail(&mut sandbox, vec![puts(ResponseLost)]).await;
-                let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
-                run(name, &sandbox, good_messages(), expected).await
+                let sandbox = Sandbox::new().await;
+                sandbox.eventbridge.state().service = EventBridge::default();
+                run(name, &sandbox, good_messages(), failing(0..10).calls(0)).await
             },
         ),
-        Case::new("EventBridge refusing connections leaves the batch in the queue", |name| async move {
+        good("a redrive call that takes 2 s succeeds", vec![puts(Slow(Duration::from_secs(2)))], failing([]).calls(1)),
+        good("redrive calls that hang leave the batch in the queue", vec![puts(Hang)], failing(0..10)),
+        good(
+            "EventBridge hanging from the start leaves the batch in the queue",
+            vec![puts(Hang), describes(Hang)],
+            failing(0..10),
+        ),
+        good("a connection reset during redrive leaves the batch in the queue", vec![puts(Reset)], failing(0..10)),
+        Case::new("a response lost during redrive leaves the batch in the queue and on the bus", |name| async move {
+            let mut sandbox = Sandbox::new().await;
+            fail(&mut sandbox, vec![puts(ResponseLost)]).await;
+            let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
+            run(name, &sandbox, good_messages(), expected).await
+        }),
+        Case::new("refused connections leave the batch in the queue", |name| async move {
             let mut sandbox = Sandbox::new().await;
             sandbox.eventbridge.server.refuse().await;
             run(name, &sandbox, good_messages(), failing(0..10)).await

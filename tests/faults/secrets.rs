@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use test_kit::fake_aws::SecretsManager;
 use test_kit::fault::Fault::{self, Error, Hang, Html, Reset, ResponseLost, Slow};
-use test_kit::fault::{Plan, always, once};
+use test_kit::fault::{Plan, always};
 use test_kit::momento;
 use test_kit::sandbox::Sandbox;
 
@@ -12,7 +12,7 @@ use crate::WEBHOOK;
 use crate::case::{
     Case, Failure, RESPOND_WITHIN, Target, cold, cold_with, describes, first_read, puts, reads, sends, warm,
 };
-use crate::checks::{delivered, post_and_check, unverified};
+use crate::checks::{delivered, lost, post_and_check, unverified};
 use crate::table::Start;
 
 const fn ms(milliseconds: u64) -> Duration {
@@ -35,19 +35,31 @@ fn calls_that_fail() -> Vec<Case> {
     let (internal, unavailable) = (Error(500, "InternalServiceError"), Html(503));
     let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
     vec![
-        cold("a 500 of Secrets Manager once is a second read", vec![first_read(internal.clone())], delivered()),
-        cold("a 500 of Secrets Manager always is a 500", vec![reads(internal)], unverified()),
+        cold("a 500 from Secrets Manager once is retried", vec![first_read(internal.clone())], delivered()),
         cold(
-            "a 503 of Secrets Manager in HTML once is a second read",
+            "a 500 from Secrets Manager on every call queues the request unverified",
+            vec![reads(internal)],
+            unverified(),
+        ),
+        cold(
+            "a 503 from Secrets Manager with an HTML body once is retried",
             vec![first_read(unavailable.clone())],
             delivered(),
         ),
-        cold("a 503 of Secrets Manager in HTML always is a 500", vec![reads(unavailable)], unverified()),
-        cold("a throttled read is a second read", vec![first_read(throttled.clone())], delivered()),
-        cold("reads that are throttled always are a 500", vec![reads(throttled)], unverified()),
-        cold("a read that is denied is a 500", vec![reads(denied)], unverified()),
+        cold(
+            "a 503 from Secrets Manager with an HTML body on every call queues the request unverified",
+            vec![reads(unavailable)],
+            unverified(),
+        ),
+        cold("throttling by Secrets Manager once is retried", vec![first_read(throttled.clone())], delivered()),
+        cold(
+            "throttling by Secrets Manager on every call queues the request unverified",
+            vec![reads(throttled)],
+            unverified(),
+        ),
+        cold("access denied by Secrets Manager queues the request unverified", vec![reads(denied)], unverified()),
         cold_with(
-            "a secret that does not exist is a 500",
+            "a secret that does not exist queues the request unverified",
             |sandbox| sandbox.secrets.state().service = SecretsManager::default(),
             vec![],
             unverified(),
@@ -57,21 +69,34 @@ fn calls_that_fail() -> Vec<Case> {
 
 fn connections_that_fail() -> Vec<Case> {
     vec![
-        cold("a secret that takes 800 ms is still a 200", vec![reads(Slow(ms(800)))], delivered()),
-        cold("a secret that takes 1.5 s is still a 200", vec![reads(Slow(ms(1_500)))], delivered()),
-        cold("a secret that takes 3 s is a 500", vec![reads(Slow(ms(3_000)))], unverified()),
-        cold("Secrets Manager always hanging is a 500", vec![reads(Hang)], unverified()),
-        cold("Secrets Manager resetting once is a second read", vec![first_read(Reset)], delivered()),
-        cold("Secrets Manager always resetting is a 500", vec![reads(Reset)], unverified()),
-        cold("an answer of Secrets Manager that is lost is a second read", vec![first_read(ResponseLost)], delivered()),
-        cold("Secrets Manager refusing connections is a 500", all(Failure::Refused), unverified()),
-        cold("Secrets Manager that cannot be reached is a 500", all(Failure::Unreachable), unverified()),
-        warm("Secrets Manager refusing connections later changes nothing", all(Failure::Refused), delivered().puts(1)),
-        warm("Secrets Manager hanging later changes nothing", vec![reads(Hang)], delivered().puts(1)),
+        cold("a secret that takes 800 ms is read", vec![reads(Slow(ms(800)))], delivered()),
+        cold("a secret that takes 1.5 s is read", vec![reads(Slow(ms(1_500)))], delivered()),
+        cold("a secret that takes 3 s queues the request unverified", vec![reads(Slow(ms(3_000)))], unverified()),
+        cold("a Secrets Manager call that hangs once is retried", vec![first_read(Hang)], delivered()),
+        cold("Secrets Manager calls that all hang queue the request unverified", vec![reads(Hang)], unverified()),
+        cold("a connection reset by Secrets Manager once is retried", vec![first_read(Reset)], delivered()),
         cold(
-            "every service hanging from the start is a 500",
-            vec![reads(Hang), puts(Hang), describes(Hang), sends(Hang)],
+            "a connection reset by Secrets Manager on every call queues the request unverified",
+            vec![reads(Reset)],
             unverified(),
+        ),
+        cold("a response lost by Secrets Manager once is retried", vec![first_read(ResponseLost)], delivered()),
+        cold(
+            "refused connections to Secrets Manager queue the request unverified",
+            all(Failure::Refused),
+            unverified(),
+        ),
+        cold("an unreachable Secrets Manager queues the request unverified", all(Failure::Unreachable), unverified()),
+        warm(
+            "refused connections to Secrets Manager after the start change nothing",
+            all(Failure::Refused),
+            delivered().puts(1),
+        ),
+        warm("Secrets Manager hanging after the start changes nothing", vec![reads(Hang)], delivered().puts(1)),
+        cold(
+            "every service hanging from the start returns 500",
+            vec![reads(Hang), puts(Hang), describes(Hang), sends(Hang)],
+            lost(),
         ),
     ]
 }
@@ -85,9 +110,14 @@ fn secrets_that_are_invalid() -> Vec<Case> {
         }
     };
     vec![
-        cold_with("a binary secret is a 500", holding("SecretBinary", "d2hzZWM="), vec![], unverified()),
         cold_with(
-            "an empty secret among several is a 500",
+            "a binary secret queues the request unverified",
+            holding("SecretBinary", "d2hzZWM="),
+            vec![],
+            unverified(),
+        ),
+        cold_with(
+            "an empty secret among several queues the request unverified",
             holding("SecretString", r#"["a",""]"#),
             vec![],
             unverified(),
@@ -98,12 +128,12 @@ fn secrets_that_are_invalid() -> Vec<Case> {
 fn secrets_that_come_later() -> Vec<Case> {
     vec![
         recovered(
-            "a secret that was refused at first is read with a later event",
+            "a secret that was denied at first is read with a later event",
             always(Error(400, "AccessDeniedException")),
         ),
-        recovered("a secret that hung at first is read with a later event", once(Hang)),
+        recovered("a secret whose reads hung at first is read with a later event", always(Hang)),
         Case::new(
-            "a forged request while Secrets Manager hangs is answered in time, and changes nothing",
+            "a forged request while Secrets Manager hangs is rejected in time and changes nothing",
             |name| async move {
                 let sandbox = Sandbox::new().await;
                 let function = sandbox.start(WEBHOOK).await;
@@ -128,16 +158,18 @@ fn recovered(name: &'static str, plan: Plan) -> Case {
         sandbox.secrets.plan("GetSecretValue", plan);
         let function = sandbox.start(WEBHOOK).await;
         let early = function.post(&momento::body("serverless", "test", 0, "too early")).await;
-        assert_eq!(early.status(), 500);
+        assert_eq!(early.status(), 202);
         sandbox.secrets.plan("GetSecretValue", always(Fault::None));
         let mut tries = 0;
         // It is read again with an event, at most once per second.
-        while function.post(&momento::body("serverless", "test", 0, "too early")).await.status() == 500 {
+        while function.post(&momento::body("serverless", "test", 0, "too early")).await.status() == 202 {
             tries += 1;
             assert!(tries <= 12, "the secret is not read again");
             tokio::time::sleep(ms(250)).await;
         }
         sandbox.eventbridge.state().service.entries.clear();
+        sandbox.sqs.state().service.messages.clear();
+        sandbox.sqs.state().calls.clear();
         post_and_check(name, &sandbox, &function, Start::Warm, &delivered().puts(1)).await
     })
 }

@@ -28,53 +28,53 @@ fn calls_that_fail() -> Vec<Case> {
     let (throttled, refused) = (Error(400, "RequestThrottled"), Error(403, "AccessDeniedException"));
     vec![
         warm(
-            "a 500 of SQS once is still a 202",
+            "a 500 from SQS once is retried",
             vec![denied(), first_send(internal.clone())],
             queued("PutFailed").sends(2),
         ),
         warm(
-            "a 500 of SQS always is an event in the log",
+            "a 500 from SQS on every call logs the event",
             vec![denied(), sends(internal)],
             logged("PutFailed").sends(3),
         ),
         warm(
-            "a 503 of SQS in HTML once is still a 202",
+            "a 503 from SQS with an HTML body once is retried",
             vec![denied(), first_send(unavailable.clone())],
             queued("PutFailed").sends(2),
         ),
         warm(
-            "a 503 of SQS in HTML always is an event in the log",
+            "a 503 from SQS with an HTML body on every call logs the event",
             vec![denied(), sends(unavailable)],
             logged("PutFailed").sends(3),
         ),
         warm(
-            "a throttled message is still a 202",
+            "throttling by SQS once is retried",
             vec![denied(), first_send(throttled.clone())],
             queued("PutFailed").sends(2),
         ),
         warm(
-            "messages that are throttled always are an event in the log",
+            "throttling by SQS on every call logs the event",
             vec![denied(), sends(throttled)],
             logged("PutFailed").sends(3),
         ),
         warm(
-            "a message that is denied is an event in the log at once",
+            "access denied by SQS logs the event without a retry",
             vec![denied(), sends(refused)],
             logged("PutFailed").sends(1),
         ),
         warm(
-            "a queue that does not exist is an event in the log",
+            "a retry queue that does not exist logs the event",
             vec![denied(), sends(Error(400, "AWS.SimpleQueueService.NonExistentQueue"))],
             logged("PutFailed"),
         ),
         cold_with(
-            "no retry queue is an event in the log",
+            "without a retry queue the event is logged",
             |sandbox| sandbox.set("RETRY_QUEUE_URL", ""),
             vec![denied()],
             logged("PutFailed").sends(0),
         ),
         cold_with(
-            "the event is in the log whatever the log level",
+            "the event is logged at any log level",
             |sandbox| {
                 sandbox.set("RUST_LOG", "off");
                 sandbox.set("AWS_LAMBDA_LOG_LEVEL", "FATAL");
@@ -88,29 +88,29 @@ fn calls_that_fail() -> Vec<Case> {
 fn connections_that_fail() -> Vec<Case> {
     vec![
         warm(
-            "SQS taking 400 ms is still a 202",
+            "an SQS call that takes 400 ms succeeds",
             vec![denied(), sends(Slow(Duration::from_millis(400)))],
             queued("PutFailed").sends(1),
         ),
-        warm("SQS hanging once is still a 202", vec![denied(), first_send(Hang)], queued("PutFailed").sends(2)),
-        warm("SQS always hanging is an event in the log", vec![denied(), sends(Hang)], logged("PutFailed")),
-        warm("SQS resetting once is still a 202", vec![denied(), first_send(Reset)], queued("PutFailed").sends(2)),
-        warm("SQS always resetting is an event in the log", vec![denied(), sends(Reset)], logged("PutFailed").sends(3)),
+        warm("an SQS call that hangs once is retried", vec![denied(), first_send(Hang)], queued("PutFailed").sends(2)),
+        warm("SQS calls that all hang log the event", vec![denied(), sends(Hang)], logged("PutFailed")),
         warm(
-            "an answer of SQS that is lost is a message twice",
+            "a connection reset by SQS once is retried",
+            vec![denied(), first_send(Reset)],
+            queued("PutFailed").sends(2),
+        ),
+        warm(
+            "a connection reset by SQS on every call logs the event",
+            vec![denied(), sends(Reset)],
+            logged("PutFailed").sends(3),
+        ),
+        warm(
+            "a response lost by SQS once queues the event twice",
             vec![denied(), first_send(ResponseLost)],
             queued("PutFailed").in_the_queue_twice().sends(2),
         ),
-        warm(
-            "SQS refusing connections is an event in the log",
-            vec![denied(), queue(Failure::Refused)],
-            logged("PutFailed"),
-        ),
-        cold(
-            "SQS that cannot be reached is an event in the log",
-            vec![denied(), queue(Failure::Unreachable)],
-            logged("PutFailed"),
-        ),
+        warm("refused connections to SQS log the event", vec![denied(), queue(Failure::Refused)], logged("PutFailed")),
+        cold("an unreachable SQS logs the event", vec![denied(), queue(Failure::Unreachable)], logged("PutFailed")),
     ]
 }
 
@@ -118,43 +118,43 @@ fn everything_fails() -> Vec<Case> {
     let slow_secret = || reads(Slow(Duration::from_millis(1_500)));
     vec![
         warm(
-            "EventBridge always hanging and SQS once is still a 202",
+            "EventBridge hanging and SQS hanging once queues the event",
             vec![puts(Hang), first_send(Hang)],
             queued("TimedOut").sends(2),
         ),
         cold(
-            "EventBridge hanging from the start and SQS once is still a 202",
+            "EventBridge hanging from the start and SQS hanging once queues the event",
             vec![puts(Hang), describes(Hang), first_send(Hang)],
             queued("TimedOut").sends(2),
         ),
-        warm("EventBridge and SQS hanging is an event in the log", vec![puts(Hang), sends(Hang)], logged("TimedOut")),
+        warm("EventBridge and SQS hanging logs the event", vec![puts(Hang), sends(Hang)], logged("TimedOut")),
         cold(
-            "EventBridge and SQS hanging from the start is an event in the log",
+            "EventBridge and SQS hanging from the start logs the event",
             vec![puts(Hang), describes(Hang), sends(Hang)],
             logged("TimedOut"),
         ),
         cold(
-            "EventBridge and SQS hanging and a secret that takes 1.5 s is an event in the log",
+            "EventBridge and SQS hanging and a secret that takes 1.5 s logs the event",
             vec![slow_secret(), puts(Hang), describes(Hang), sends(Hang)],
             logged("TimedOut"),
         ),
         cold(
-            "EventBridge hanging, SQS once, and a secret that takes 1.5 s is still a 202",
+            "EventBridge hanging, SQS hanging once and a secret that takes 1.5 s queues the event",
             vec![slow_secret(), puts(Hang), describes(Hang), first_send(Hang)],
             queued("TimedOut").sends(2),
         ),
         cold(
-            "EventBridge and SQS that cannot be reached from the start is an event in the log",
+            "EventBridge and SQS unreachable from the start logs the event",
             vec![(Target::EventBridge, Failure::Unreachable), queue(Failure::Unreachable)],
             logged("TimedOut"),
         ),
         warm(
-            "EventBridge and SQS refusing connections is an event in the log",
+            "refused connections to EventBridge and SQS log the event",
             vec![(Target::EventBridge, Failure::Refused), queue(Failure::Refused)],
             logged("PutFailed"),
         ),
         cold(
-            "EventBridge and SQS refusing connections from the start is an event in the log",
+            "refused connections to EventBridge and SQS from the start log the event",
             vec![(Target::EventBridge, Failure::Refused), queue(Failure::Refused)],
             logged("PutFailed"),
         ),

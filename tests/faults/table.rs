@@ -9,10 +9,10 @@ const BEGIN: &str = "<!-- matrix: written by `make faults-docs` -->";
 const END: &str = "<!-- end of the matrix -->";
 
 /// The columns for `webhook`.
-pub const WEBHOOK_COLUMNS: &str = "start | answer | on the bus | in the retry queue";
+pub const WEBHOOK_COLUMNS: &str = "start | response | on the bus | in the retry queue";
 
 /// The columns for `redrive`.
-pub const REDRIVE_COLUMNS: &str = "answer | put on the bus | left in the queue";
+pub const REDRIVE_COLUMNS: &str = "response | put on the bus | left in the queue";
 
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Start {
@@ -61,7 +61,7 @@ fn table(sections: &[Section]) -> String {
     let responses =
         sections.iter().filter(|section| section.columns == WEBHOOK_COLUMNS).flat_map(|section| &section.rows);
     let slowest = responses.max_by_key(|row| row.took).expect("rows");
-    let mut text = format!("\nThe slowest answer came after {} ms ({}).\n", slowest.took.as_millis(), slowest.name);
+    let mut text = format!("\nThe slowest response took {} ms: {}.\n", slowest.took.as_millis(), slowest.name);
     for section in sections {
         let rule = "| --- ".repeat(section.columns.split('|').count() + 1);
         let _ = write!(text, "\n### {}\n\n| case | {} | ms |\n{rule}| ---: |\n", section.heading, section.columns);
