@@ -137,6 +137,9 @@ impl<S: Service> State<S> {
             Fault::Error(status, code) => {
                 Err(ServiceError { status: *status, code, message: "As planned by the test.".into() })
             }
+            Fault::Refused(status, code, message) => {
+                Err(ServiceError { status: *status, code, message: (*message).into() })
+            }
             Fault::Reset | Fault::Hang | Fault::Html(_) => Ok(Value::Null),
             _ if !is_signed(request) => {
                 Err(ServiceError::bad_request("MissingAuthenticationTokenException", "The request is not signed."))
@@ -159,7 +162,7 @@ async fn serve<S: Service>(state: Arc<Mutex<State<S>>>, request: Request) -> Rep
             sleep(time).await;
             Reply::Response(S::Protocol::write(&result))
         }
-        Fault::None | Fault::Error(..) | Fault::FailedEntries(_) | Fault::FailedEntriesAt(..) => {
+        Fault::None | Fault::Error(..) | Fault::Refused(..) | Fault::FailedEntries(_) | Fault::FailedEntriesAt(..) => {
             Reply::Response(S::Protocol::write(&result))
         }
     }

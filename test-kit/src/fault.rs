@@ -11,6 +11,8 @@ pub enum Fault {
     None,
     /// An error response of the service, with this status and code. The call has no effect.
     Error(u16, &'static str),
+    /// The same, with this message.
+    Refused(u16, &'static str, &'static str),
     /// This status with an HTML body, as from a proxy that is not part of AWS. The call has no effect.
     Html(u16),
     /// `PutEvents` only: 200, with every entry failed with this code.

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use test_kit::fake_aws::EventBridge;
 use test_kit::fault::Fault::{Error, FailedEntries, Hang, Html, Reset, ResponseLost, Slow};
+use test_kit::fault::always;
 use test_kit::momento;
 use test_kit::sandbox::{BUS, Sandbox};
 
 use crate::WEBHOOK;
 use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, in_sandbox, puts, warm, warmed_up};
 use crate::checks::{delivered, post_and_check, queued};
-use crate::table::Start;
+use crate::table::{Row, Start};
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -126,7 +127,28 @@ fn connections_that_fail() -> Vec<Case> {
 }
 
 fn event_buses_that_are_missing() -> Vec<Case> {
+    const OTHER_ACCOUNT: &str = "arn:aws:events:us-east-1:111122223333:event-bus/orders";
     vec![
+        Case::new("an event bus of another account that is not found counts as existing", |name| async move {
+            let mut sandbox = Sandbox::new().await;
+            sandbox.set("EVENT_BUS_NAME", OTHER_ACCOUNT);
+            sandbox.eventbridge.plan("DescribeEventBus", always(Error(400, "ResourceNotFoundException")));
+            let function = sandbox.start(WEBHOOK).await;
+            let body = momento::body("serverless", "test", 1, "text");
+            let response = function.post(&body).await;
+            assert_eq!(response.status(), 200);
+            let puts = sandbox.eventbridge.calls("PutEvents");
+            assert_eq!(puts.len(), 1);
+            assert_eq!(puts[0].input["Entries"][0]["EventBusName"], OTHER_ACCOUNT);
+            Row {
+                name,
+                start: Some(Start::Cold),
+                response: "200 Success".into(),
+                bus: "once".into(),
+                queue: String::new(),
+                took: function.since_start(&response),
+            }
+        }),
         cold_with(
             "an event bus that does not exist queues the event without PutEvents",
             |sandbox| sandbox.eventbridge.state().service = EventBridge::default(),

@@ -8,6 +8,8 @@ mod redrive;
 mod secrets;
 mod sqs;
 mod table;
+mod transient;
+mod unverified;
 
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -31,7 +33,9 @@ fn main() -> ExitCode {
         ("EventBridge fails", WEBHOOK_COLUMNS, eventbridge::cases()),
         ("EventBridge and SQS fail", WEBHOOK_COLUMNS, sqs::cases()),
         ("Secrets Manager fails", WEBHOOK_COLUMNS, secrets::cases()),
+        ("Transient errors with a status below 500", WEBHOOK_COLUMNS, transient::cases()),
         ("Redrive from the retry queue, in batches of ten", REDRIVE_COLUMNS, redrive::cases()),
+        ("Redrive of requests that were queued unverified", REDRIVE_COLUMNS, unverified::cases()),
     ];
     let mut tables = Vec::new();
     let mut trials = Vec::new();

@@ -10,7 +10,7 @@ use test_kit::fault::Fault::{self, Error, FailedEntries, FailedEntriesAt, Hang, 
 use test_kit::momento;
 use test_kit::retry_queue::{batch, failures, message};
 use test_kit::runtime_api::RuntimeApi;
-use test_kit::sandbox::Sandbox;
+use test_kit::sandbox::{Function, Sandbox};
 
 use crate::REDRIVE;
 use crate::case::{Case, Failures, describes, fail, first_put, puts};
@@ -18,31 +18,31 @@ use crate::checks::entry_of;
 use crate::table::Row;
 
 /// The timeout of an invocation.
-const TIMEOUT: Duration = Duration::from_secs(8);
+pub const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A message of the queue, and its webhook body where `redrive` can read one.
-struct Message {
-    text: String,
-    body: Option<String>,
+pub struct Message {
+    pub text: String,
+    pub body: Option<String>,
 }
 
 /// What must happen to a batch.
-struct Expected {
-    failed: Vec<usize>,
+pub struct Expected {
+    pub failed: Vec<usize>,
     /// The positions of the messages that are put on the bus.
-    on_the_bus: Vec<usize>,
-    calls: Option<usize>,
+    pub on_the_bus: Vec<usize>,
+    pub calls: Option<usize>,
 }
 
 /// The messages at these positions fail, and all others are delivered.
-fn failing(failed: impl IntoIterator<Item = usize>) -> Expected {
+pub fn failing(failed: impl IntoIterator<Item = usize>) -> Expected {
     let failed: Vec<usize> = failed.into_iter().collect();
     let on_the_bus = (0..10).filter(|position| !failed.contains(position)).collect();
     Expected { failed, on_the_bus, calls: None }
 }
 
 impl Expected {
-    fn calls(self, calls: usize) -> Self {
+    pub fn calls(self, calls: usize) -> Self {
         Self { calls: Some(calls), ..self }
     }
 }
@@ -145,6 +145,17 @@ fn with(name: &'static str, messages: Vec<Message>, expected: Expected) -> Case 
 
 async fn run(name: &'static str, sandbox: &Sandbox, messages: Vec<Message>, expected: Expected) -> Row {
     let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
+    run_in(name, sandbox, &function, messages, expected).await
+}
+
+/// Gives the messages to a function, and checks what it reports and what is on the bus.
+pub async fn run_in(
+    name: &'static str,
+    sandbox: &Sandbox,
+    function: &Function,
+    messages: Vec<Message>,
+    expected: Expected,
+) -> Row {
     let texts = messages.iter().enumerate().map(|(position, message)| (id(position), &*message.text));
     let response = function.invoke(&batch(texts)).await;
     let took = response.elapsed();
@@ -171,7 +182,7 @@ async fn run(name: &'static str, sandbox: &Sandbox, messages: Vec<Message>, expe
     }
 }
 
-fn id(position: usize) -> String {
+pub fn id(position: usize) -> String {
     format!("message-{position}")
 }
 
@@ -183,7 +194,7 @@ fn unreadable(text: impl ToString) -> Message {
     Message { text: text.to_string(), body: None }
 }
 
-fn body_at(position: usize) -> String {
+pub fn body_at(position: usize) -> String {
     momento::body("serverless", "test", position as u64, &format!("message {position} \u{1} é 🐿 \u{ffff}"))
 }
 
@@ -191,7 +202,7 @@ fn is_fourth(entry: &Value) -> bool {
     entry["Detail"].as_str().is_some_and(|detail| detail.contains("message 4"))
 }
 
-fn good_messages() -> Vec<Message> {
+pub fn good_messages() -> Vec<Message> {
     (0..10).map(|position| readable(&body_at(position))).collect()
 }
 
