@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use test_kit::fault::{Fault, always};
+use test_kit::fault::{Fault, always, once};
 use test_kit::momento;
 use test_kit::process::{Process, binary_under_test};
 use test_kit::runtime_api::RuntimeApi;
@@ -60,7 +60,6 @@ async fn every_form_of_a_secret_is_accepted() {
         ),
         (r#"["first","second"]"#, &["first", "second"], &["third", r#"["first","second"]"#]),
         (r#"{"a":"one","n":1,"deep":{"b":"two"}}"#, &["one"], &["two", "1"]),
-        (r#"{"not": JSON"#, &[r#"{"not": JSON"#], &["not"]),
     ] {
         let (_sandbox, handler) = with_secret(value).await;
         for secret in accepted {
@@ -74,9 +73,17 @@ async fn every_form_of_a_secret_is_accepted() {
 
 #[tokio::test]
 async fn an_invalid_secret_is_logged_without_its_value() {
-    for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]", "{}", r#"[["hidden-part"]]"#] {
+    for value in [
+        r#"["hidden-part",""]"#,
+        r#"{"a":1}"#,
+        "[]",
+        "{}",
+        r#"[["hidden-part"]]"#,
+        r#"{"hidden-part": JSON"#,
+        "[hidden-part",
+    ] {
         let (_sandbox, handler) = with_secret(value).await;
-        assert_eq!(status(&handler, "hidden-part").await, 500, "{value}");
+        assert_eq!(status(&handler, "hidden-part").await, 202, "{value}");
         let record = handler.process.record("ERROR about the secret", |record| record["secretId"] == "signing").await;
         assert_eq!(record["level"], "ERROR");
         assert!(!handler.process.lines().join("\n").contains("hidden-part"), "{value} is in the log");
@@ -85,7 +92,7 @@ async fn an_invalid_secret_is_logged_without_its_value() {
 
 #[tokio::test]
 async fn an_invalid_secret_in_the_environment_stops_the_start_with_one_sentence() {
-    for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]"] {
+    for value in [r#"["hidden-part",""]"#, r#"{"a":1}"#, "[]", "{hidden-part"] {
         let mut sandbox = Sandbox::new().await;
         sandbox.set("SIGNING_SECRET_ID", "");
         sandbox.set("SIGNING_SECRET", value);
@@ -180,4 +187,59 @@ async fn a_previous_secret_that_cannot_be_read_does_not_delay_the_current_one() 
     assert_eq!(response.status(), 200);
     let took = handler.since_start(&response);
     assert!(took < Duration::from_millis(1_000), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_version_stored_long_before_it_became_current_leaves_the_old_secret_its_grace_period() {
+    let (sandbox, handler) = with_secret("old").await;
+    assert_eq!(status(&handler, "old").await, 200);
+    sandbox.secrets.state().service.rotate("new", seconds_ago(2.0 * 86_400.0));
+    tokio::time::sleep(READ_AGAIN_AFTER).await;
+    assert_eq!(statuses(&handler, ["new", "old", "new", "old", "other"]).await, [200, 200, 200, 200, 403]);
+}
+
+#[tokio::test]
+async fn a_read_that_hangs_once_after_a_rotation_does_not_reject_the_new_secret() {
+    let (sandbox, handler) = with_secret("old").await;
+    assert_eq!(status(&handler, "old").await, 200);
+    sandbox.secrets.state().service.rotate("new", seconds_ago(0.0));
+    sandbox.secrets.plan("GetSecretValue", once(Fault::Hang));
+    tokio::time::sleep(READ_AGAIN_AFTER).await;
+    assert_eq!(statuses(&handler, ["new", "old"]).await, [200, 200]);
+}
+
+#[tokio::test]
+async fn a_stored_secret_with_white_space_at_its_end_is_named_in_the_record_and_not_accepted() {
+    let (_sandbox, handler) = with_secret("secret\n").await;
+    assert_eq!(statuses(&handler, ["secret", "secret\n"]).await, [403, 200]);
+    let record = handler.process.record("Forged", |record| record["outcome"] == "Forged").await;
+    assert_eq!(record["reason"], "SignatureMismatch");
+    assert!(record["message"].as_str().is_some_and(|message| message.contains("without the white space")), "{record}");
+}
+
+#[tokio::test]
+async fn while_no_secret_can_be_read_a_body_of_more_than_16_kb_is_a_500_and_not_in_the_log() {
+    let sandbox = Sandbox::new().await;
+    sandbox.secrets.plan("GetSecretValue", always(Fault::Error(400, "AccessDeniedException")));
+    let handler = sandbox.start(WEBHOOK).await;
+    let empty = momento::body("serverless", "test", 1, "").len();
+    for (bytes, expected) in [(16_384, 202), (16_385, 500)] {
+        let body = momento::body("serverless", "test", 1, &"x".repeat(bytes - empty));
+        assert_eq!(handler.post(&body).await.status(), expected, "{bytes}");
+    }
+    assert_eq!(sandbox.sqs.state().service.messages.len(), 1);
+    assert!(!handler.process.lines().join("\n").contains("serverless"));
+}
+
+#[tokio::test]
+async fn while_no_secret_can_be_read_a_request_without_a_well_formed_signature_is_rejected_and_not_queued() {
+    let sandbox = Sandbox::new().await;
+    sandbox.secrets.plan("GetSecretValue", always(Fault::Error(400, "AccessDeniedException")));
+    let handler = sandbox.start(WEBHOOK).await;
+    for signature in ["", "no signature"] {
+        let mut event = momento::event(&momento::body("serverless", "test", 1, "text"));
+        event["headers"]["momento-signature"] = signature.into();
+        assert_eq!(handler.invoke(&event).await.status(), 403, "{signature}");
+    }
+    assert_eq!(sandbox.sqs.calls("SendMessage").len(), 0);
 }
