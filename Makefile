@@ -63,8 +63,9 @@ binaries:
 	@cargo build --release --quiet --bin webhook --bin redrive
 
 .PHONY: faults-docs
-faults-docs: binaries ## Measure what becomes of an event when AWS fails, and write it to docs/faults.md
-	@UPDATE_DOCS=1 cargo test --quiet --test faults
+faults-docs: ## Measure the fault matrix with the release binaries, and write it to docs/faults.md
+	@binaries=$$(python3 -m tools.binaries --release) && \
+		UPDATE_DOCS=1 TEST_BINARIES=$$binaries cargo test --quiet --locked --test faults
 
 .PHONY: build
 build: ## Build both deployable zips for Lambda into build/ (arm64; ARCHITECTURE=x86_64 make build for the other)
@@ -107,8 +108,9 @@ instructions-write: ## Record these counts anew, in bench/instructions.json
 	@bench/count write
 
 .PHONY: load
-load: binaries ## 10,000 events while three calls in ten fail, then an account of each (some minutes)
-	@cargo test --quiet --test load -- --ignored --nocapture
+load: ## Send 10,000 events while 30% of the calls fail, and account for each (a few minutes)
+	@binaries=$$(python3 -m tools.binaries --release) && \
+		TEST_BINARIES=$$binaries cargo test --quiet --locked --test load -- --ignored --nocapture
 
 .PHONY: fuzz
 fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=600
