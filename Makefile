@@ -129,3 +129,7 @@ dashboard: ## Draw docs/dashboard.png from the metrics of 75 seconds of load wit
 clean: ## Remove what was built and set up (the next make sets it up again)
 	@cargo clean --quiet
 	rm -rf target .local .aws-sam build bench/*/target fuzz/target
+
+.PHONY: demo-back
+demo-back: ## Deploy api-destinations.yaml to a local AWS, put the event of Momento's guide on the bus, read the item back
+	@scripts/setup aws && .local/venv-aws/bin/python -m tools.demo_back

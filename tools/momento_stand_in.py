@@ -6,7 +6,7 @@ another method, and 400 to both keys, neither, an empty one, a key_base64 that i
 a whole number above 0, an unknown or repeated parameter, and an API key in both the header and the query.
 
 `fault` makes requests fail: it is called with the method and the URL of each, and answers None, the status to respond
-with, RESET or HANG. `connections` counts the connections that were accepted. With `tls`, it listens on HTTPS.
+with, RESET, HANG or GARBAGE. `connections` counts the connections that were accepted. With `tls`, it listens on HTTPS.
 
 A topic with a webhook (`add_webhook`) posts each of its messages once, signed, as Momento does.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import socket
 import ssl
 import struct
@@ -29,7 +30,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from tools.momento_webhook import Answer, now, post_signed
 from tools.waiting import wait_for
 
-RESET, HANG = "reset", "hang"
+RESET, HANG, GARBAGE = "reset", "hang", "garbage"
 LINGER_AND_RESET = struct.pack("ii", 1, 0)
 
 
@@ -149,7 +150,7 @@ class MomentoStandIn:
         self._closing.wait(60)
 
     def take_request(self, method: str, target: str, headers: Any, body: bytes) -> Request | str:
-        """Does what the request asks or refuses it, and records it. Instead, RESET or HANG."""
+        """Does what the request asks or refuses it, and records it; or answers how the connection is to fail."""
         status, reason = 204, ""
         with self._lock:
             fault = self.fault(method, target)
@@ -272,9 +273,13 @@ def handler_of(momento: MomentoStandIn) -> type[BaseHTTPRequestHandler]:
 
         def fail(self, how: str) -> None:
             self.close_connection = True
+            if how == GARBAGE:
+                self.wfile.write(b"This is not HTTP.\r\n\r\n")
+                return
             if how == HANG:
                 momento.hang()
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_AND_RESET)
+            os.close(self.connection.detach())
 
         do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = answer
 

@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tools.momento_stand_in import HANG, RESET, MomentoStandIn
+from tools.momento_stand_in import GARBAGE, HANG, RESET, MomentoStandIn
 from tools.paths import ROOT
 
 SOURCE = ROOT / "inline" / "text_messages.py"
@@ -250,6 +250,13 @@ def test_a_reason_is_cut_to_what_an_attribute_may_hold(function: Deployed) -> No
         assert function.queue.messages.pop() == ("body", "404", expected)
 
 
+def test_a_reason_that_is_not_utf_8_is_no_obstacle(function: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = SimpleNamespace(status=404, read=lambda: b"caf\xe9")
+    monkeypatch.setattr(function.module.momento, "getresponse", lambda: answer)
+    assert function.invoke(set_item()) == []
+    assert function.queue.messages == [(json.dumps(set_item()), "404", "caf?")]
+
+
 def test_what_the_dead_letter_queue_does_not_take_stays_in_the_queue(function: Deployed) -> None:
     function.queue.is_down = True
     assert function.invoke("not an event", set_item(cache="unknown"), set_item()) == [0, 1]
@@ -299,9 +306,10 @@ def test_one_connection_is_kept_for_all_messages(function: Deployed) -> None:
     assert function.momento.connections == 1
 
 
-def test_a_connection_that_momento_closed_is_opened_anew_without_a_failure(function: Deployed) -> None:
+@pytest.mark.parametrize("fault", [RESET, GARBAGE])
+def test_a_used_connection_that_breaks_is_opened_anew_without_a_failure(function: Deployed, fault: str) -> None:
     assert function.invoke(set_item()) == []
-    function.momento.fault = once(RESET)
+    function.momento.fault = once(fault)
     assert function.invoke(publish()) == []
     assert function.momento.connections == 2
     assert function.momento.messages[CACHE, "t"] == [b"text"]
@@ -312,7 +320,7 @@ def once(fault: int | str) -> Callable[[str, str], int | str | None]:
     return lambda method, target: faults.pop() if faults else None
 
 
-@pytest.mark.parametrize("fault", [RESET, HANG])
+@pytest.mark.parametrize("fault", [RESET, HANG, GARBAGE])
 def test_a_connection_that_breaks_leaves_the_message_in_the_queue(function: Deployed, fault: str) -> None:
     function.module.momento.timeout = 0.2
     function.momento.fault = lambda method, target: fault if "bad" in target else None
