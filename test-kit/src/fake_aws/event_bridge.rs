@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{AwsJson, CallResult, Service, ServiceError, id};
@@ -81,9 +82,10 @@ fn check_limits(entries: &[Value]) -> Result<(), ServiceError> {
     Ok(())
 }
 
+/// Accepts numbers, escapes and depths that a `Value` cannot hold.
 fn is_object(detail: &Value) -> bool {
-    let parsed = detail.as_str().map(serde_json::from_str::<Value>);
-    matches!(parsed, Some(Ok(Value::Object(_))))
+    let parsed = detail.as_str().and_then(|text| serde_json::from_str::<&RawValue>(text).ok());
+    parsed.is_some_and(|json| json.get().starts_with('{'))
 }
 
 impl Service for EventBridge {
