@@ -117,9 +117,8 @@ fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=6
 	@fuzz/run $(or $(SECONDS),600)
 
 .PHONY: observed
-observed: binaries ## Write the records and their bytes to docs/logs-and-metrics.md anew
-	@local/setup aws
-	@PYTHONPATH=local:tests/local:observe .local/venv-aws/bin/python observe/page.py
+observed: ## Write the sample records and their sizes to docs/logs-and-metrics.md again
+	@UPDATE_DOCS=1 cargo test --quiet --test observed -- --test-threads=1 page emitted
 
 .PHONY: dashboard
 dashboard: ## Draw docs/dashboard.png from the metrics of 75 seconds of load with faults

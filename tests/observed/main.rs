@@ -1,0 +1,18 @@
+//! What the functions write about requests and messages: log records, and metrics in CloudWatch's embedded metric format.
+//! The functions run as processes; AWS fails as each kind of request needs it.
+//! `make observed` writes the measured parts of `docs/logs-and-metrics.md`, and `emitted.json`, which the tests of the
+//! templates read.
+
+mod dashboard;
+mod emitted;
+mod kinds;
+mod levels;
+mod output;
+mod page;
+mod redrive;
+mod retry_queue;
+mod runs;
+mod thousand;
+
+const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
+const REDRIVE: &str = env!("CARGO_BIN_EXE_redrive");
