@@ -48,6 +48,11 @@ impl KnownSecrets {
         }
     }
 
+    /// The previous secrets, as far as they are known.
+    pub fn previous(&self) -> Option<&SigningSecrets> {
+        self.previous.as_ref()
+    }
+
     /// The same, with what `AWSPREVIOUS` holds.
     pub fn with_previous(self, previous: Option<SigningSecrets>) -> Self {
         Self { previous, is_previous_read: true, ..self }
