@@ -4,14 +4,17 @@
 use std::process::ExitCode;
 use std::sync::{Arc, LazyLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use libtest_mimic::{Arguments, Trial};
+use momento_eventbridge::signature::sign;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use test_kit::fake_aws::Message;
 use test_kit::momento;
-use test_kit::retry_queue::kept_body;
+use test_kit::retry_queue::webhook_body;
 use test_kit::runtime_api::TRACE;
 use test_kit::sandbox::{BUS, Function, Sandbox};
 use tokio::runtime::Runtime;
@@ -120,14 +123,14 @@ async fn check(case: &Case, is_base64: bool, turn: &Mutex<(Sandbox, Function)>) 
     let body = filled(&case.body, now, "");
     assert!(case.bytes.is_none_or(|bytes| body.len() == bytes), "the body has {} bytes", body.len());
 
-    let answer = function.invoke(&event(case, &body, is_base64, now)).await;
+    let response = function.invoke(&event(case, &body, is_base64, now)).await;
 
-    assert!(!answer.is_error, "{}", answer.value);
-    assert_eq!(answer.status(), u64::from(case.answer));
-    let message: Value = serde_json::from_str(answer.value["body"].as_str().expect("a body")).expect("JSON");
+    assert!(!response.is_error, "{}", response.payload);
+    assert_eq!(response.status(), u64::from(case.answer));
+    let message: Value = serde_json::from_str(response.payload["body"].as_str().expect("a body")).expect("JSON");
     assert_eq!(message, json!({"message": FILE.answers[case.answer.to_string()]}));
-    assert_eq!(answer.value["headers"]["content-type"], "application/json");
-    let allow = answer.value["headers"].get("allow");
+    assert_eq!(response.payload["headers"]["content-type"], "application/json");
+    let allow = response.payload["headers"].get("allow");
     assert_eq!(allow.and_then(Value::as_str), (case.answer == 405).then_some("POST"));
     let (entries, messages) = (&sandbox.eventbridge.state().service.entries, &sandbox.sqs.state().service.messages);
     match case.answer {
@@ -135,7 +138,7 @@ async fn check(case: &Case, is_base64: bool, turn: &Mutex<(Sandbox, Function)>) 
         _ => assert_eq!(entries.len(), 0, "entries on the bus"),
     }
     match &messages[..] {
-        [message] if case.answer == 202 => check_message(message, &body, now, &answer.request_id),
+        [message] if case.answer == 202 => check_message(message, &body, now, &response.request_id),
         messages => assert_eq!((messages.len(), case.answer == 202), (0, false), "messages in the queue"),
     }
 }
@@ -155,7 +158,7 @@ fn entry(case: &Case, body: &[u8], now: i64) -> Value {
 fn check_message(message: &Message, body: &[u8], before: i64, request_id: &str) {
     assert!(message.body.is_ascii() && !message.body.contains('\n'), "{}", message.body);
     let content: Value = serde_json::from_str(&message.body).expect("JSON");
-    assert_eq!(kept_body(&content), body);
+    assert_eq!(webhook_body(&content), body);
     assert!((before..=momento::now()).contains(&content["receivedAt"].as_i64().expect("a time")));
     assert_eq!(content["requestId"], request_id);
     assert!(content["error"].as_str().is_some_and(|error| !error.is_empty()));
@@ -167,20 +170,23 @@ fn check_message(message: &Message, body: &[u8], before: i64, request_id: &str) 
 /// The event as Lambda makes it: header names in lower case, values of one name joined by a comma, bytes as Latin-1.
 fn event(case: &Case, body: &[u8], is_base64: bool, now: i64) -> Value {
     let signed = case.signed.as_ref().map_or(body.to_vec(), |signed| filled(signed, now, ""));
-    let key = case.key.as_ref().unwrap_or(&FILE.secret);
+    let key = case.key.as_ref().unwrap_or(&FILE.secret).as_bytes();
     let signature = match case.hash {
-        Hash::Sha3 => momento::signature(key, &signed),
+        Hash::Sha3 => sign(key, &signed),
         Hash::Sha2 => {
-            let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("a key of any length");
-            mac.update(&signed);
+            let mac = Hmac::<Sha256>::new_from_slice(key).expect("a key of any length").chain_update(&signed);
             hex::encode(mac.finalize().into_bytes())
         }
     };
     let latin_1 = |bytes: Vec<u8>| bytes.into_iter().map(char::from).collect::<String>();
     let values: Vec<_> = case.signatures.iter().map(|value| latin_1(filled(value, now, &signature))).collect();
-    let mut event = if is_base64 { momento::event_base64(body, None) } else { momento::event_with(body, None) };
+    let text = if is_base64 { STANDARD.encode(body) } else { String::from_utf8(body.to_vec()).expect("UTF-8") };
+    let mut event = momento::event(&text);
+    event["isBase64Encoded"] = is_base64.into();
+    let headers = event["headers"].as_object_mut().expect("an object");
+    headers.remove("momento-signature");
     if !values.is_empty() {
-        event["headers"][case.header.to_lowercase()] = values.join(",").into();
+        headers.insert(case.header.to_lowercase(), values.join(",").into());
     }
     event["requestContext"]["http"]["method"] = case.method.as_str().into();
     match &case.claimed_base64 {

@@ -11,7 +11,7 @@ use rand_distr::{Distribution, Exp, LogNormal};
 use serde_json::{Value, json};
 use test_kit::fault::Fault;
 use test_kit::momento;
-use test_kit::retry_queue::kept_body;
+use test_kit::retry_queue::webhook_body;
 use test_kit::sandbox::{Function, Sandbox};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -167,17 +167,17 @@ impl Run {
         let _turn = self.free.acquire().await.expect("a semaphore");
         let environment = self.environment().await;
         let event = self.event(kind);
-        let answer = environment.function.invoke(&event).await;
-        let (minute, duration) = (self.minute(), answer.elapsed().as_secs_f64() * 1000.0);
-        let is_5xx = f64::from(answer.status() >= 500);
-        let is_error = f64::from(answer.is_error);
+        let response = environment.function.invoke(&event).await;
+        let (minute, duration) = (self.minute(), response.elapsed().as_secs_f64() * 1000.0);
+        let is_5xx = f64::from(response.status() >= 500);
+        let is_error = f64::from(response.is_error);
         for (metric, value) in
             [("Duration", duration), ("Url5xxCount", is_5xx), ("Errors", is_error), ("Throttles", 0.0)]
         {
             self.sample("AWS/Lambda", metric, "<WebhookFunction>", minute, value);
         }
         self.idle.lock().unwrap().push(environment);
-        [200, 202].contains(&answer.status()).then(|| event["body"].as_str().expect("a body").to_owned())
+        [200, 202].contains(&response.status()).then(|| event["body"].as_str().expect("a body").to_owned())
     }
 
     /// An idle one of the version that is deployed, or a new one.
@@ -221,7 +221,7 @@ impl Run {
 
     fn check(&self, accepted: &[String]) {
         let queued = self.queue.bodies(&self.sandbox);
-        let queued = queued.iter().map(|message| kept_body(&serde_json::from_str(message).expect("a message")));
+        let queued = queued.iter().map(|message| webhook_body(&serde_json::from_str(message).expect("a message")));
         let mut found: HashSet<_> = queued.map(|body| String::from_utf8(body).expect("UTF-8")).collect();
         let entries = &self.sandbox.eventbridge.state().service.entries;
         found.extend(entries.iter().map(|entry| entry["Detail"].as_str().expect("a detail").to_owned()));

@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use momento_eventbridge::signature::sign;
 use serde_json::Value;
 use test_kit::fault::{Fault, always};
-use test_kit::momento::{self, SECRET};
+use test_kit::momento;
 use test_kit::sandbox::Sandbox;
 
 /// Never logged, except in the record of an event that neither the bus nor the retry queue accepted.
@@ -68,11 +69,9 @@ pub const KINDS: &[Kind] = &[
     kind(500, "BothFailed, detail-type truncated", Some("PutFailed"), 5, || webhook(&long("both-failed"))).cut(),
     kind(403, "Forged: no signature", Some("SignatureMissing"), 70, || forged(None)),
     kind(403, "Forged: malformed signature", Some("SignatureMalformed"), 60, || forged(Some("not-a-signature"))),
-    kind(403, "Forged: another secret", Some("SignatureMismatch"), 70, || {
-        forged(Some(&momento::signature("another", b"body")))
-    }),
+    kind(403, "Forged: another secret", Some("SignatureMismatch"), 70, || forged(Some(&sign(b"another", b"body")))),
     kind(403, "Forged: body not in base64", Some("BodyNotBase64"), 30, || {
-        let mut event = momento::event(b"");
+        let mut event = momento::event("");
         event["body"] = format!("%{FORGED_CACHE}%").into();
         event["isBase64Encoded"] = true.into();
         event
@@ -166,7 +165,7 @@ pub fn webhook(topic: &str) -> Value {
 }
 
 pub fn signed(body: &str) -> Value {
-    momento::event(body.as_bytes())
+    momento::event(body)
 }
 
 /// A body with a sequence number of its own.
@@ -175,9 +174,11 @@ pub fn body(topic: &str, published: i64, text: &str) -> String {
 }
 
 fn forged(signature: Option<&str>) -> Value {
-    let body = with_token(&momento::body(FORGED_CACHE, FORGED_TOPIC, number(), TEXT));
-    assert_ne!(signature, Some(&*momento::signature(SECRET, body.as_bytes())));
-    momento::event_with(body.as_bytes(), signature)
+    let mut event = momento::event(&with_token(&momento::body(FORGED_CACHE, FORGED_TOPIC, number(), TEXT)));
+    let headers = event["headers"].as_object_mut().expect("an object");
+    headers.remove("momento-signature");
+    headers.extend(signature.map(|signature| ("momento-signature".to_owned(), signature.into())));
+    event
 }
 
 fn with_token(body: &str) -> String {

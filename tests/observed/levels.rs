@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde_json::Value;
 use test_kit::momento::SECRET;
 use test_kit::process::{Process, binary_under_test};
-use test_kit::retry_queue::batch;
+use test_kit::retry_queue::{batch, message};
 use test_kit::runtime_api::RuntimeApi;
 use test_kit::sandbox::{Function, Sandbox};
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use crate::kinds::{
     FORGED_CACHE, FORGED_TOPIC, KINDS, Kind, SECRET_KEY, SESSION_TOKEN, TEXT, TOKEN, World, body, sandbox,
 };
 use crate::output::{Output, sums};
-use crate::runs::{block_on, message};
+use crate::runs::block_on;
 use crate::{REDRIVE, WEBHOOK};
 
 /// How the log is set, and the requests that are logged then.

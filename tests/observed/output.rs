@@ -77,7 +77,7 @@ impl Output {
     /// Ends the function and reads everything that it wrote. A record is written before its request is answered.
     pub async fn of(mut function: Function) -> Self {
         function.process.signal("KILL");
-        function.process.ended().await;
+        function.process.exited().await;
         let mut output =
             Self { lines: function.process.lines(), records: Vec::new(), metrics: Vec::new(), notes: Vec::new() };
         for line in &output.lines {

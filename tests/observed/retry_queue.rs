@@ -89,7 +89,7 @@ impl RetryQueue {
                 continue;
             }
             let event = batch(received.iter().map(|(id, body)| (id.clone(), &**body)));
-            let failed: HashSet<_> = failures(&redrive.invoke(&event).await.value).into_iter().collect();
+            let failed: HashSet<_> = failures(&redrive.invoke(&event).await.payload).into_iter().collect();
             let done: HashSet<_> = received.into_iter().map(|(id, _)| id).filter(|id| !failed.contains(id)).collect();
             self.state.lock().unwrap().messages.retain(|message| !done.contains(&message.id));
         }

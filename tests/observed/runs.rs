@@ -30,8 +30,8 @@ impl Run {
         let function = sandbox.start(WEBHOOK).await;
         let mut sent = Vec::new();
         for kind in kinds {
-            let answer = function.invoke(&(kind.event)()).await;
-            sent.push(Sent { kind, status: answer.status(), request_id: answer.request_id });
+            let response = function.invoke(&(kind.event)()).await;
+            sent.push(Sent { kind, status: response.status(), request_id: response.request_id });
         }
         queue.extend(sandbox.sqs.state().service.messages.drain(..).map(|message| message.body));
         Self { sent, output: Output::of(function).await }
@@ -107,22 +107,9 @@ pub async fn redriven<'a>(batches: impl IntoIterator<Item = (Plan, &'a Vec<Strin
     for (plan, messages) in batches {
         sandbox.eventbridge.plan("PutEvents", plan);
         let numbered = messages.iter().enumerate().map(|(place, body)| (format!("message-{place}"), &**body));
-        reports.push(function.invoke(&batch(numbered)).await.value);
+        reports.push(function.invoke(&batch(numbered)).await.payload);
     }
     (reports, Output::of(function).await)
-}
-
-/// A message as the webhook function writes it.
-pub fn message(body: &str) -> String {
-    json!({
-        "version": 1,
-        "reason": "PutFailed",
-        "error": "InternalFailure: As planned by the test.",
-        "receivedAt": test_kit::momento::now(),
-        "requestId": "8476a536-e9f4-11e8-9739-2dfe598c3fcd",
-        "body": body,
-    })
-    .to_string()
 }
 
 pub fn block_on<F: Future>(future: F) -> F::Output {
