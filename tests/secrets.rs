@@ -126,6 +126,18 @@ async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old
 }
 
 #[tokio::test]
+async fn a_slip_between_two_secrets_changes_nothing_for_a_process_that_knows_the_first() {
+    let (sandbox, handler) = with_secret("old").await;
+    assert_eq!(status(&handler, "old").await, 200);
+    sandbox.secrets.state().service.rotate("{slip", seconds_ago(0.0));
+    tokio::time::sleep(READ_AGAIN_AFTER).await;
+    assert_eq!(statuses(&handler, ["other", "old"]).await, [403, 200]);
+    sandbox.secrets.state().service.rotate("new", seconds_ago(0.0));
+    tokio::time::sleep(READ_AGAIN_AFTER).await;
+    assert_eq!(statuses(&handler, ["new", "old", "other"]).await, [200, 200, 403]);
+}
+
+#[tokio::test]
 async fn a_process_that_starts_after_a_rotation_accepts_both_secrets() {
     let sandbox = Sandbox::new().await;
     sandbox.secrets.state().service.rotate("new", seconds_ago(60.0));
