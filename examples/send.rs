@@ -4,6 +4,7 @@
 //! cargo run --example send -- --url URL --secret SECRET --cache CACHE --topic TOPIC --text TEXT [--token-id ID]
 //! ```
 
+use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -64,7 +65,8 @@ fn options() -> Result<Options, Error> {
 fn send(options: &Options) -> Result<String, Error> {
     let body = body(options)?;
     let signature = sign(options.secret.as_bytes(), body.as_bytes());
-    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let proxy = if is_loopback(&options.url)? { None } else { ureq::Proxy::try_from_env() };
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(proxy).build().into();
     let request = agent
         .post(&options.url)
         .header("content-type", "application/json")
@@ -72,6 +74,13 @@ fn send(options: &Options) -> Result<String, Error> {
         .header("user-agent", "Momento/1.0 (Webhooks; +https://docs.momentohq.com/topics/webhooks)");
     let mut response = request.send(&body).map_err(|error| format!("{} cannot be reached: {error}.", options.url))?;
     Ok(format!("{} {}", response.status(), response.body_mut().read_to_string()?))
+}
+
+/// A proxy would look for the handler on its own machine.
+fn is_loopback(url: &str) -> Result<bool, Error> {
+    let url: ureq::http::Uri = url.parse().map_err(|error| format!("{url} is not a URL: {error}."))?;
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    Ok(host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
 }
 
 /// Momento's keys in Momento's order.
