@@ -111,7 +111,7 @@ impl SecretStore {
         match self {
             Self::Static(_) => true,
             Self::SecretsManager(stored) => match stored.refresh(Duration::ZERO, Duration::ZERO, signed_at) {
-                Some(reading) => reading.is_complete(deadline).await,
+                Some(reading) => reading.ended(deadline).await,
                 None => false,
             },
         }
@@ -133,7 +133,8 @@ impl Reading {
         matches!(timeout_at(deadline.instant(), self.0.changed()).await, Ok(Ok(())))
     }
 
-    async fn is_complete(mut self, deadline: Deadline) -> bool {
+    /// Waits for the end of the read; whether it brought everything.
+    async fn ended(mut self, deadline: Deadline) -> bool {
         while self.changed(deadline).await {}
         *self.0.borrow()
     }

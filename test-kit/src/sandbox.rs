@@ -46,7 +46,7 @@ impl Sandbox {
 
     /// Every service works, over TLS and with this round-trip time, as within a region of AWS.
     pub async fn in_a_region(round_trip: Duration) -> Self {
-        Self::with(round_trip, Some(Authority::new())).await
+        Self::with(round_trip, Some(Authority::generate())).await
     }
 
     async fn with(round_trip: Duration, authority: Option<Authority>) -> Self {
