@@ -29,6 +29,7 @@ const AMAZON_TRUST_ROOTS: &[u8] = include_bytes!("amazon-trust-roots.pem");
 pub struct Aws {
     shared: SdkConfig,
     event_bridge_url: Option<String>,
+    event_bridge_v2_url: Option<String>,
     sqs_url: Option<String>,
     secrets_manager_url: Option<String>,
 }
@@ -59,6 +60,7 @@ impl Aws {
         Ok(Self {
             shared: shared.build(),
             event_bridge_url: endpoint_url("AWS_ENDPOINT_URL_EVENTBRIDGE")?,
+            event_bridge_v2_url: endpoint_url("AWS_ENDPOINT_URL_EVENTBRIDGEV2")?,
             sqs_url: endpoint_url("AWS_ENDPOINT_URL_SQS")?,
             secrets_manager_url: endpoint_url("AWS_ENDPOINT_URL_SECRETS_MANAGER")?,
         })
@@ -68,6 +70,12 @@ impl Aws {
     pub fn event_bridge(&self, attempt: Duration) -> aws_sdk_eventbridge::Client {
         let config = self.config(attempt, self.event_bridge_url.as_ref());
         aws_sdk_eventbridge::Client::new(&config)
+    }
+
+    /// A client for Custom Event Buses that gives up one attempt after this time.
+    pub fn event_bridge_v2(&self, attempt: Duration) -> aws_sdk_eventbridgev2::Client {
+        let config = self.config(attempt, self.event_bridge_v2_url.as_ref());
+        aws_sdk_eventbridgev2::Client::new(&config)
     }
 
     /// For a client that gives up one attempt after [`budget::ATTEMPT`], and is made when the first event needs it.

@@ -13,7 +13,8 @@
 //!
 //! EventBridge tries 3 times of 0.85 s within its 1.70 s: one hanging connection costs one attempt, and the next one goes
 //! over a new connection. SQS likewise within 1.50 s. A put that takes longer than 0.85 s counts as lost and the
-//! event is queued: it may then arrive twice, which is the price of surviving a dead connection.
+//! event is queued: it may then arrive twice on a bus that suppresses no repeats, which is the price of surviving
+//! a dead connection.
 
 use std::time::Duration;
 

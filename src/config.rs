@@ -2,7 +2,7 @@
 //!
 //! | variable | meaning | default |
 //! | --- | --- | --- |
-//! | `EVENT_BUS_NAME` | name or ARN of the bus | `default` |
+//! | `EVENT_BUS_NAME` | name or ARN of the bus, or the ARN of a Custom Event Bus | `default` |
 //! | `SIGNING_SECRET_ID` | Secrets Manager name or ARN that holds the signing secret(s) | one of these two, not both |
 //! | `SIGNING_SECRET` | the secret itself, for local work | |
 //! | `RETRY_QUEUE_URL` | the retry queue; without it a bus failure can only be answered 500 | none |
@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::event_bus::is_name_or_arn;
 use crate::signing_secret::{InvalidSecret, SigningSecrets};
 
 /// Looks up one variable; [`environment`] in the binaries, a map in the tests.
@@ -25,9 +26,6 @@ pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, ConfigError>;
 
 const MAX_EVENT_AGE_SECONDS: RangeInclusive<u64> = 1..=86_400;
 const DAY_SECONDS: u64 = 86_400;
-
-/// EventBridge's limit for a bus given by ARN, in characters.
-const MAX_BUS_NAME_CHARS: usize = 1_600;
 
 /// What the `webhook` binary runs with.
 #[derive(Debug)]
@@ -119,11 +117,7 @@ pub fn environment(name: &str) -> Result<Option<String>, ConfigError> {
 
 fn event_bus_name(lookup: Lookup<'_>) -> Result<String, ConfigError> {
     let name = lookup("EVENT_BUS_NAME")?.unwrap_or_else(|| "default".to_owned());
-    let is_bus = |name: &str| {
-        name.len() <= MAX_BUS_NAME_CHARS
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.-_:".contains(&byte))
-    };
-    if is_bus(&name) { Ok(name) } else { Err(ConfigError::NotABus) }
+    if is_name_or_arn(&name) { Ok(name) } else { Err(ConfigError::NotABus) }
 }
 
 /// Reads a URL, if there is one.

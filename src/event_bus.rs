@@ -1,39 +1,44 @@
-//! From entry to delivered: EventBridge's PutEvents, which answers 200 even where an entry failed.
+//! From entry to delivered: PutEvents of the configured event bus, which answers 200 even where an entry failed.
+//!
+//! A [`classic`] bus is EventBridge's first kind, the default bus included; a [`custom`] bus is a Custom Event Bus (API
+//! EventBridgeV2). Only this file distinguishes them.
 
-use std::sync::Mutex;
+mod classic;
+mod custom;
+
 use std::time::Duration;
 
-use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use lambda_http::Context;
-use tokio::time::{Instant, timeout_at};
 
-use crate::budget::{self, Deadline};
-use crate::entry::{Entry, SOURCE};
+use crate::aws::Aws;
+use crate::budget::Deadline;
+use crate::entry::Entry;
 use crate::outcome::Reason;
 use crate::retry::{CallError, CallErrorKind, attempts};
 
-/// The least time between two probes of a bus that does not exist.
-const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+use classic::ClassicBus;
+use custom::CustomBus;
 
-/// The longest trace header that EventBridge allows, in characters.
-const MAX_TRACE_HEADER_CHARS: usize = 500;
+/// The error code of a bus that does not exist.
+const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// The event bus that events go to.
 #[derive(Debug)]
-pub struct EventBus {
-    client: Client,
-    name: String,
-    /// When EventBridge last said that the bus does not exist; `None` as long as it has not.
-    missing_since: Mutex<Option<Instant>>,
+pub struct EventBus(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Classic(ClassicBus),
+    Custom(CustomBus),
 }
 
 /// EventBridge's confirmation that it has the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// EventBridge's id of the event.
-    pub event_id: String,
+    /// EventBridge's id of the event, where it gives one.
+    pub event_id: Option<String>,
+    /// Whether the bus had the event already and suppressed this repeat.
+    pub is_repeat: bool,
 }
 
 /// An entry that is not on the bus, and why.
@@ -45,46 +50,57 @@ pub struct NotDelivered {
     pub error: CallError,
 }
 
+/// The results of the entries of one call, in their order.
+pub type Results = Vec<Result<Delivered, CallError>>;
+
+/// How much fits one PutEvents call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimits {
+    /// The number of entries.
+    pub entries: usize,
+    /// The size of all entries, in UTF-8 bytes.
+    pub bytes: usize,
+    /// What an entry may have besides source, detail-type and detail, in bytes.
+    pub metadata_bytes: usize,
+}
+
+/// Whether this is the name or the ARN of a bus.
+pub fn is_name_or_arn(name: &str) -> bool {
+    if custom::is_meant(name) { custom::is_arn(name) } else { classic::is_name_or_arn(name) }
+}
+
 impl EventBus {
-    /// The bus of this name or ARN.
-    pub fn new(client: Client, name: String) -> Self {
-        Self { client, name, missing_since: Mutex::new(None) }
+    /// The bus of this name or ARN. One attempt at a call to it is given up after this time.
+    pub fn new(name: String, aws: &Aws, attempt: Duration) -> Self {
+        Self(if custom::is_meant(&name) {
+            Kind::Custom(CustomBus::new(aws.event_bridge_v2(attempt), name))
+        } else {
+            Kind::Classic(ClassicBus::new(aws.event_bridge(attempt), name))
+        })
     }
 
-    /// Asks EventBridge for the bus, which also opens the connection that the first event will use. Only a clear
-    /// *not found* counts: PutEvents to a bus that does not exist succeeds and drops the event.
-    pub async fn probe(&self, deadline: Deadline) {
-        let describe = self.client.describe_event_bus().name(&self.name).send();
-        let missing = match timeout_at(deadline.at_most(budget::DESCRIBE_BUS).instant(), describe).await {
-            Ok(Ok(_)) => false,
-            Ok(Err(error)) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-                true
-            }
-            _ => return,
-        };
-        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = missing.then(Instant::now);
-        if missing {
-            tracing::error!(
-                eventBus = self.name,
-                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
-                 retry queue, unless the bus belongs to another account."
-            );
+    /// Opens the connection that the first event will use, by asking for the bus.
+    pub async fn connect(&self, deadline: Deadline) {
+        match &self.0 {
+            Kind::Classic(bus) => bus.probe(deadline).await,
+            Kind::Custom(bus) => bus.describe(deadline).await,
         }
     }
 
-    /// Fails while the bus does not exist; probes it again, at most every 5 s. A bus of another account than the
-    /// function's always counts as there: what AWS answers for it is not established.
+    /// Asks anew whether the bus exists, where PutEvents would not say so.
+    pub async fn refresh(&self, deadline: Deadline) {
+        match &self.0 {
+            Kind::Classic(bus) => bus.probe(deadline).await,
+            Kind::Custom(_) => {}
+        }
+    }
+
+    /// Fails while the bus is known not to exist, where PutEvents would not say so.
     pub async fn check(&self, function_arn: &str, deadline: Deadline) -> Result<(), NotDelivered> {
-        if self.is_of_another_account(function_arn) {
-            return Ok(());
+        match &self.0 {
+            Kind::Classic(bus) => Ok(bus.check(function_arn, deadline).await?),
+            Kind::Custom(_) => Ok(()),
         }
-        match self.missing_since() {
-            None => return Ok(()),
-            Some(probed) if probed.elapsed() >= PROBE_AGAIN_AFTER => self.probe(deadline).await,
-            Some(_) => {}
-        }
-        let error = || CallError::from_code("ResourceNotFoundException", "The event bus does not exist.");
-        self.missing_since().map_or(Ok(()), |_| Err(NotDelivered { reason: Reason::BusNotFound, error: error() }))
     }
 
     /// Puts one entry, and retries transient errors; counts the attempts in `attempts_made`.
@@ -96,45 +112,31 @@ impl EventBus {
         attempts_made: &mut u32,
     ) -> Result<Delivered, NotDelivered> {
         self.check(&context.invoked_function_arn, deadline).await?;
-        let entry = self.request_entry(entry, context.xray_trace_id.as_deref());
         let put = attempts(deadline, attempts_made, || async {
-            let mut results = self.call(vec![entry.clone()]).await?;
+            let mut results = self.call(&[entry], context.xray_trace_id.as_deref()).await?;
             results.pop().unwrap_or_else(not_confirmed)
         });
         Ok(put.await?)
     }
 
     /// One PutEvents call, without a trace header: an error for the call as a whole, or a result for each entry in its place.
-    pub async fn put_all(&self, entries: &[&Entry<'_>]) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
-        self.call(entries.iter().map(|entry| self.request_entry(entry, None)).collect()).await
+    pub async fn put_all(&self, entries: &[&Entry<'_>]) -> Result<Results, CallError> {
+        self.call(entries, None).await
     }
 
-    async fn call(&self, entries: Vec<PutEventsRequestEntry>) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
-        let count = entries.len();
-        let output = self.client.put_events().set_entries(Some(entries)).send().await?;
-        Ok(results(&output, count))
-    }
-
-    /// `Time` and `Resources` are left unset, and so is a trace header that EventBridge would refuse.
-    fn request_entry(&self, entry: &Entry<'_>, trace_header: Option<&str>) -> PutEventsRequestEntry {
-        PutEventsRequestEntry::builder()
-            .source(SOURCE)
-            .detail_type(entry.detail_type())
-            .detail(entry.detail)
-            .event_bus_name(&self.name)
-            .set_trace_header(trace_header.filter(|header| is_trace_header(header)).map(str::to_owned))
-            .build()
-    }
-
-    fn is_of_another_account(&self, function_arn: &str) -> bool {
-        match (account_of(&self.name), account_of(function_arn)) {
-            (Some(bus), Some(function)) => bus != function,
-            _ => false,
+    /// How much fits one call of [`put_all`](Self::put_all).
+    pub fn call_limits(&self) -> CallLimits {
+        match &self.0 {
+            Kind::Classic(_) => classic::CALL_LIMITS,
+            Kind::Custom(_) => custom::CALL_LIMITS,
         }
     }
 
-    fn missing_since(&self) -> Option<Instant> {
-        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    async fn call(&self, entries: &[&Entry<'_>], trace_header: Option<&str>) -> Result<Results, CallError> {
+        match &self.0 {
+            Kind::Classic(bus) => bus.put(entries, trace_header).await,
+            Kind::Custom(bus) => bus.put(entries).await,
+        }
     }
 }
 
@@ -143,37 +145,16 @@ impl From<CallError> for NotDelivered {
         let reason = match error.kind {
             CallErrorKind::TimedOut => Reason::TimedOut,
             _ if error.is_of_entry => Reason::EntryFailed,
+            _ if is_bus_missing(&error) => Reason::BusNotFound,
             _ => Reason::PutFailed,
         };
         Self { reason, error }
     }
 }
 
-/// The account of an ARN; `None` for a name.
-fn account_of(arn: &str) -> Option<&str> {
-    arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
-}
-
-fn is_trace_header(header: &str) -> bool {
-    !header.is_empty() && header.chars().count() <= MAX_TRACE_HEADER_CHARS
-}
-
-/// The result of each entry. It counts as delivered only if EventBridge says so.
-fn results(output: &PutEventsOutput, count: usize) -> Vec<Result<Delivered, CallError>> {
-    let is_failure_unnamed =
-        output.failed_entry_count() > 0 && output.entries().iter().all(|entry| entry.error_code().is_none());
-    let result = |place: usize| {
-        let Some(entry) = output.entries().get(place).filter(|_| !is_failure_unnamed) else { return not_confirmed() };
-        match (entry.error_code(), entry.event_id()) {
-            (Some(code), _) => {
-                let message = entry.error_message().unwrap_or("EventBridge gave no message.");
-                Err(CallError::from_code(code, message).of_entry())
-            }
-            (None, Some(event_id)) => Ok(Delivered { event_id: event_id.to_owned() }),
-            (None, None) => not_confirmed(),
-        }
-    };
-    (0..count).map(result).collect()
+/// Whether the error says that the bus itself does not exist.
+pub(crate) fn is_bus_missing(error: &CallError) -> bool {
+    error.code == NOT_FOUND && !error.is_of_entry
 }
 
 /// The result of an entry that EventBridge says nothing about.
@@ -185,89 +166,18 @@ pub(crate) fn not_confirmed() -> Result<Delivered, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_eventbridge::types::PutEventsResultEntry;
-
-    fn confirmed(id: &str) -> PutEventsResultEntry {
-        PutEventsResultEntry::builder().event_id(id).build()
-    }
-
-    fn failed(code: &str) -> PutEventsResultEntry {
-        PutEventsResultEntry::builder().error_code(code).error_message("Why.").build()
-    }
-
-    fn output(failed: i32, entries: Vec<PutEventsResultEntry>) -> PutEventsOutput {
-        PutEventsOutput::builder().failed_entry_count(failed).set_entries(Some(entries)).build()
-    }
-
-    fn codes(output: &PutEventsOutput, count: usize) -> Vec<String> {
-        let text = |result: Result<Delivered, CallError>| {
-            result.map_or_else(|error| error.code, |delivered| delivered.event_id)
-        };
-        results(output, count).into_iter().map(text).collect()
-    }
-
-    fn request_entry(trace_header: Option<&str>) -> PutEventsRequestEntry {
-        let config = aws_sdk_eventbridge::Config::builder().behavior_version_latest().build();
-        let bus = EventBus::new(Client::from_conf(config), "orders".to_owned());
-        let detail = r#"{ "cache":"caf\u00e9", "topic":"t","publish_timestamp":1}"#;
-        let verified = crate::signature::tests::verified(detail.as_bytes());
-        let entry = bus.request_entry(&Entry::parse(&verified).unwrap(), trace_header);
-        assert_eq!(entry.detail(), Some(detail));
-        entry
-    }
 
     #[test]
-    fn an_entry_is_the_body_byte_for_byte_for_the_configured_bus() {
-        let entry = request_entry(Some("Root=1-2-3"));
-        assert_eq!(entry.source(), Some("Momento"));
-        assert_eq!(entry.detail_type(), Some("café#t"));
-        assert_eq!(entry.event_bus_name(), Some("orders"));
-        assert_eq!(entry.trace_header(), Some("Root=1-2-3"));
-        assert_eq!((entry.time(), entry.resources().len()), (None, 0));
-    }
-
-    #[test]
-    fn a_trace_header_that_event_bridge_would_refuse_is_left_out() {
-        for header in ["", &"x".repeat(501)] {
-            assert_eq!(request_entry(Some(header)).trace_header(), None);
-        }
-        assert!(request_entry(Some(&"x".repeat(500))).trace_header().is_some());
-    }
-
-    #[test]
-    fn the_account_of_a_bus_is_told_by_its_arn_alone() {
-        assert_eq!(account_of("arn:aws:events:eu-west-1:123456789012:event-bus/orders"), Some("123456789012"));
-        assert_eq!(account_of("arn:aws:lambda:eu-west-1:123456789012:function:webhook"), Some("123456789012"));
-        assert_eq!(account_of("orders"), None);
-        assert_eq!(account_of(""), None);
-    }
-
-    #[test]
-    fn each_entry_has_the_result_in_its_place() {
-        let mixed = output(1, vec![confirmed("a"), failed("ThrottlingException"), confirmed("c")]);
-        assert_eq!(codes(&mixed, 3), ["a", "ThrottlingException", "c"]);
-    }
-
-    #[test]
-    fn what_is_not_confirmed_is_not_delivered() {
-        assert_eq!(codes(&output(0, vec![]), 1), ["NotConfirmed"]);
-        assert_eq!(codes(&output(1, vec![confirmed("a")]), 1), ["NotConfirmed"]);
-        assert_eq!(codes(&output(0, vec![PutEventsResultEntry::builder().build()]), 1), ["NotConfirmed"]);
-        assert_eq!(codes(&output(0, vec![confirmed("a")]), 2), ["a", "NotConfirmed"]);
-    }
-
-    #[test]
-    fn the_code_of_a_failed_entry_decides_whether_it_is_retryable() {
-        for (code, worth) in [
-            ("InternalFailure", true),
-            ("InternalException", true),
-            ("ThrottlingException", true),
-            ("AccessDeniedException", false),
-            ("InvalidArgument", false),
-            ("MalformedDetail", false),
-            ("NotAuthorizedForSourceException", false),
+    fn the_reason_tells_what_failed() {
+        for (error, reason) in [
+            (CallError::timed_out(), Reason::TimedOut),
+            (CallError::timed_out().of_entry(), Reason::TimedOut),
+            (CallError::from_code("AccessDeniedException", ""), Reason::PutFailed),
+            (CallError::from_code("AccessDeniedException", "").of_entry(), Reason::EntryFailed),
+            (CallError::from_code(NOT_FOUND, ""), Reason::BusNotFound),
+            (CallError::from_code(NOT_FOUND, "").of_entry(), Reason::EntryFailed),
         ] {
-            assert_eq!(CallError::from_code(code, "").is_retryable(), worth, "{code}");
+            assert_eq!(NotDelivered::from(error.clone()).reason, reason, "{error:?}");
         }
     }
 }

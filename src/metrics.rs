@@ -15,6 +15,9 @@ pub const NAMESPACE: &str = "MomentoEventBridge";
 /// The one dimension.
 pub const DIMENSION: &str = "FunctionName";
 
+/// The metric of events that the bus had already; each is counted as delivered besides.
+pub const DEDUPLICATED: &str = "Deduplicated";
+
 /// The units that occur.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Unit {

@@ -13,7 +13,7 @@ use crate::aws::Aws;
 use crate::budget::{self, Deadline};
 use crate::config::RedriveConfig;
 use crate::entry::Entry;
-use crate::event_bus::{Delivered, EventBus, not_confirmed};
+use crate::event_bus::{EventBus, Results, is_bus_missing, not_confirmed};
 use crate::queue_message::{ReceivedBody, ReceivedMessage};
 use crate::retry::CallError;
 use crate::signature::Verified;
@@ -71,7 +71,7 @@ impl Redrive {
     /// Makes the clients; nothing is asked yet.
     pub fn new(config: RedriveConfig, aws: &Aws) -> Self {
         Self {
-            bus: EventBus::new(aws.event_bridge(budget::REDRIVE_ATTEMPT), config.event_bus_name),
+            bus: EventBus::new(config.event_bus_name, aws, budget::REDRIVE_ATTEMPT),
             judge: config.judge.map(|judge| SecretJudge::new(judge, aws)),
         }
     }
@@ -83,7 +83,7 @@ impl Redrive {
         let LambdaEvent { payload, context, .. } = event;
         let deadline = deadline(&context);
         let mut tally = Tally::default();
-        self.bus.probe(deadline).await;
+        self.bus.refresh(deadline).await;
         let verified = self.verify(payload.records, &context, deadline, &mut tally).await;
         let mut redriven = Vec::new();
         for (record, verified) in &verified {
@@ -97,7 +97,7 @@ impl Redrive {
             }
         }
         let missing = self.bus.check(&context.invoked_function_arn, deadline).await.err();
-        for batch in batches(redriven) {
+        for batch in batches(redriven, self.bus.call_limits()) {
             match &missing {
                 None => self.put(batch, deadline, &mut tally).await,
                 Some(missing) => tally.fail_all(batch, &missing.error),
@@ -155,7 +155,7 @@ impl Redrive {
                     tally.add(redriven.record, result);
                 }
             }
-            Err(error) if error.is_answer() && batch.len() > 1 => {
+            Err(error) if error.is_answer() && !is_bus_missing(&error) && batch.len() > 1 => {
                 for Redriven { record, entry } in batch {
                     let results = self.call(&[&entry], deadline).await;
                     let result = results.and_then(|results| results.into_iter().next().unwrap_or_else(not_confirmed));
@@ -166,11 +166,7 @@ impl Redrive {
         }
     }
 
-    async fn call(
-        &self,
-        entries: &[&Entry<'_>],
-        deadline: Deadline,
-    ) -> Result<Vec<Result<Delivered, CallError>>, CallError> {
+    async fn call(&self, entries: &[&Entry<'_>], deadline: Deadline) -> Result<Results, CallError> {
         if deadline.has_passed() {
             return Err(CallError::not_sent());
         }

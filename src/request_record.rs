@@ -10,8 +10,9 @@ use tracing::Level;
 
 use crate::clock::unix_milliseconds;
 use crate::entry::Entry;
+use crate::event_bus::Delivered;
 use crate::log;
-use crate::metrics::Metrics;
+use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
 use crate::queue_message::QueueMessage;
 
@@ -40,7 +41,10 @@ pub struct RequestRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) body_bytes: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) event_id: Option<String>,
+    event_id: Option<String>,
+    /// Whether the bus had the event already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deduplicated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     put_milliseconds: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,8 +75,9 @@ impl RequestRecord {
     }
 
     /// Notes that the bus has the event, and how long that took; `publish_timestamp` in Unix milliseconds.
-    pub fn note_delivery(&mut self, event_id: String, put: Duration, publish_timestamp: i64) {
-        self.event_id = Some(event_id);
+    pub fn note_delivery(&mut self, delivered: Delivered, put: Duration, publish_timestamp: i64) {
+        self.event_id = delivered.event_id;
+        self.deduplicated = delivered.is_repeat;
         self.put_milliseconds = Some(milliseconds(put));
         // Momento's clock may be ahead of this one.
         let since_publish = unix_milliseconds(SystemTime::now()).saturating_sub(publish_timestamp).max(0);
@@ -102,6 +107,7 @@ impl RequestRecord {
     fn metrics<'a>(&self, function_name: &'a str) -> Metrics<'a> {
         let mut metrics = Metrics::new(function_name);
         metrics.count(self.outcome, 1);
+        metrics.count(DEDUPLICATED, self.deduplicated.into());
         metrics.count("DetailTypeCut", self.detail_type_cut.into());
         metrics.count("ColdStart", self.cold_start.into());
         metrics.milliseconds("PutMilliseconds", self.put_milliseconds);

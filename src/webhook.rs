@@ -63,7 +63,7 @@ impl Webhook {
         }
         let webhook = Self {
             secrets: SecretStore::new(config.judge.secret, config.judge.previous_secret, aws),
-            bus: EventBus::new(aws.event_bridge(budget::ATTEMPT), config.event_bus_name),
+            bus: EventBus::new(config.event_bus_name, aws, budget::ATTEMPT),
             retry_queue,
             max_event_age: config.judge.max_event_age,
             process_start,
@@ -75,7 +75,7 @@ impl Webhook {
                 reading.changed(deadline).await;
             }
         };
-        tokio::join!(secret, webhook.bus.probe(deadline));
+        tokio::join!(secret, webhook.bus.connect(deadline));
         webhook
     }
 
@@ -162,7 +162,7 @@ impl Webhook {
         let began = Instant::now();
         let deadline = received.deadline.leaving(budget::QUEUE).at_most(budget::PUT);
         let delivered = self.bus.put(entry, received.context, deadline, &mut record.attempts).await?;
-        record.note_delivery(delivered.event_id, began.elapsed(), entry.publish_timestamp);
+        record.note_delivery(delivered, began.elapsed(), entry.publish_timestamp);
         Ok(())
     }
 

@@ -92,7 +92,19 @@ fn redrive_needs_no_secret_and_takes_one_where_there_is_one() {
 
 #[test]
 fn names_and_arns_of_buses_are_taken() {
-    for bus in ["orders", "aws.partner/x.com/1", "arn:aws:events:eu-west-1:123456789012:event-bus/orders"] {
+    for bus in [
+        "orders",
+        "aws.partner/x.com/1",
+        "arn:aws:events:eu-west-1:123456789012:event-bus/orders",
+        "arn:aws:events:eu-west-1:123456789012:event-busv2/orders/abcdefghijklmnopqrstuvwxy",
+    ] {
         assert_eq!(read(&[SECRET, ("EVENT_BUS_NAME", bus)]).unwrap().event_bus_name, bus);
+    }
+}
+
+#[test]
+fn what_is_meant_for_the_arn_of_a_custom_event_bus_and_is_none_is_invalid() {
+    for bus in ["arn:aws:events:eu-west-1:123456789012:event-busv2/orders", ":event-busv2/", "x:event-busv2/orders/1"] {
+        assert_eq!(read(&[SECRET, ("EVENT_BUS_NAME", bus)]).unwrap_err(), ConfigError::NotABus, "{bus}");
     }
 }

@@ -1,21 +1,16 @@
-//! As many entries a call as EventBridge's limits allow.
+//! As many entries a call as the event bus allows.
 
 use super::Redriven;
+use crate::event_bus::CallLimits;
 
-/// EventBridge's limit of entries for a call.
-const MAX_ENTRIES: usize = 10;
-
-/// EventBridge's limit for a call, in UTF-8 bytes of source, detail-type and detail; the smaller reading of 1 MB.
-const MAX_CALL_BYTES: usize = 1_000_000;
-
-/// Divides the entries into as few calls as EventBridge's limits allow, in their order.
-pub(super) fn batches(entries: Vec<Redriven<'_>>) -> Vec<Vec<Redriven<'_>>> {
+/// Divides the entries into as few calls as the limits allow, in their order.
+pub(super) fn batches(entries: Vec<Redriven<'_>>, limits: CallLimits) -> Vec<Vec<Redriven<'_>>> {
     let mut batches: Vec<Vec<Redriven<'_>>> = Vec::new();
     let mut bytes = 0;
     for redriven in entries {
-        let more = redriven.entry.bytes();
+        let more = redriven.entry.bytes() + limits.metadata_bytes;
         match batches.last_mut() {
-            Some(batch) if batch.len() < MAX_ENTRIES && bytes + more <= MAX_CALL_BYTES => {
+            Some(batch) if batch.len() < limits.entries && bytes + more <= limits.bytes => {
                 bytes += more;
                 batch.push(redriven);
             }
@@ -45,11 +40,18 @@ mod tests {
     };
     const EMPTY_BYTES: usize = SOURCE.len() + "#".len();
 
+    const LIMITS: CallLimits = CallLimits { entries: 10, bytes: 1_000_000, metadata_bytes: 0 };
+
     fn of_sizes(sizes: &[usize]) -> Vec<Vec<usize>> {
+        within(LIMITS, sizes)
+    }
+
+    fn within(limits: CallLimits, sizes: &[usize]) -> Vec<Vec<usize>> {
         let details: Vec<String> = sizes.iter().map(|bytes| "x".repeat(bytes - EMPTY_BYTES)).collect();
         let redriven = |detail| Redriven { record: MessageRecord::default(), entry: Entry { detail, ..EMPTY } };
         let sizes_of = |batch: Vec<Redriven>| batch.iter().map(|redriven| redriven.entry.bytes()).collect();
-        batches(details.iter().map(|detail| redriven(detail)).collect()).into_iter().map(sizes_of).collect()
+        let entries = details.iter().map(|detail| redriven(detail)).collect();
+        batches(entries, limits).into_iter().map(sizes_of).collect()
     }
 
     #[test]
@@ -64,6 +66,14 @@ mod tests {
             [vec![400_000, 600_000], vec![10], vec![1_000_001], vec![10]]
         );
         assert_eq!(of_sizes(&[10, 600_000, 400_000]), [vec![10, 600_000], vec![400_000]]);
+    }
+
+    #[test]
+    fn what_an_entry_has_besides_counts_too() {
+        let limits = CallLimits { entries: 3, metadata_bytes: 100, ..LIMITS };
+        assert_eq!(within(limits, &[10; 4]), [vec![10; 3], vec![10]]);
+        assert_eq!(within(limits, &[499_900, 499_900, 10]), [vec![499_900; 2], vec![10]]);
+        assert_eq!(within(limits, &[499_900, 499_901]), [vec![499_900], vec![499_901]]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::clock::unix_milliseconds;
 use crate::entry::Entry;
 use crate::event_bus::Delivered;
 use crate::log;
-use crate::metrics::Metrics;
+use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
 use crate::queue_message::ReceivedMessage;
 use crate::request_record::milliseconds;
@@ -45,6 +45,9 @@ pub(super) struct MessageRecord {
     topic_sequence_number: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
+    /// Whether the bus had the event already.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deduplicated: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -53,6 +56,7 @@ pub(super) struct MessageRecord {
 #[derive(Default)]
 pub(super) struct Tally {
     redriven: u32,
+    deduplicated: u32,
     refused: BTreeMap<&'static str, u32>,
     failures: Vec<Failure>,
     lines: String,
@@ -83,7 +87,9 @@ impl Tally {
         match result {
             Ok(delivered) => {
                 self.redriven += 1;
-                record.event_id = Some(delivered.event_id);
+                self.deduplicated += u32::from(delivered.is_repeat);
+                record.event_id = delivered.event_id;
+                record.deduplicated = delivered.is_repeat;
                 self.log(Level::INFO, "The event is on the bus, from the retry queue.", record, REDRIVEN);
             }
             Err(error) => self.fail(record, error.to_string()),
@@ -121,6 +127,7 @@ impl Tally {
     pub(super) fn report(mut self, context: &Context, took: Duration) -> BatchReport {
         let mut metrics = Metrics::new(&context.env_config.function_name);
         metrics.count(REDRIVEN, self.redriven);
+        metrics.count(DEDUPLICATED, self.deduplicated);
         for (name, number) in self.refused {
             metrics.count(name, number);
         }

@@ -1,0 +1,226 @@
+//! The default bus and the buses that EventBridge now calls *Classic*.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use tokio::time::{Instant, timeout_at};
+
+use super::{CallLimits, Delivered, NOT_FOUND, Results, not_confirmed};
+use crate::budget::{self, Deadline};
+use crate::entry::{Entry, SOURCE};
+use crate::retry::CallError;
+
+/// The least time between two probes of a bus that does not exist.
+const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// The longest trace header that EventBridge allows, in characters.
+const MAX_TRACE_HEADER_CHARS: usize = 500;
+
+/// EventBridge's limit for a bus given by ARN, in characters.
+const MAX_NAME_CHARS: usize = 1_600;
+
+/// EventBridge's limits for a call; its size in the smaller reading of 1 MB.
+pub(super) const CALL_LIMITS: CallLimits = CallLimits { entries: 10, bytes: 1_000_000, metadata_bytes: 0 };
+
+#[derive(Debug)]
+pub(super) struct ClassicBus {
+    client: Client,
+    name: String,
+    /// When EventBridge last said that the bus does not exist; `None` as long as it has not.
+    missing_since: Mutex<Option<Instant>>,
+}
+
+/// Whether this is the name or the ARN of such a bus.
+pub(super) fn is_name_or_arn(name: &str) -> bool {
+    name.len() <= MAX_NAME_CHARS && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.-_:".contains(&byte))
+}
+
+impl ClassicBus {
+    pub(super) fn new(client: Client, name: String) -> Self {
+        Self { client, name, missing_since: Mutex::new(None) }
+    }
+
+    /// Asks EventBridge for the bus, which also opens the connection that the first event will use. Only a clear
+    /// *not found* counts: PutEvents to a bus that does not exist succeeds and drops the event.
+    pub(super) async fn probe(&self, deadline: Deadline) {
+        let describe = self.client.describe_event_bus().name(&self.name).send();
+        let missing = match timeout_at(deadline.at_most(budget::DESCRIBE_BUS).instant(), describe).await {
+            Ok(Ok(_)) => false,
+            Ok(Err(error)) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
+                true
+            }
+            _ => return,
+        };
+        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = missing.then(Instant::now);
+        if missing {
+            tracing::error!(
+                eventBus = self.name,
+                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
+                 retry queue, unless the bus belongs to another account."
+            );
+        }
+    }
+
+    /// Fails while the bus does not exist; probes it again, at most every 5 s. A bus of another account than the
+    /// function's always counts as there: what AWS answers for it is not established.
+    pub(super) async fn check(&self, function_arn: &str, deadline: Deadline) -> Result<(), CallError> {
+        if self.is_of_another_account(function_arn) {
+            return Ok(());
+        }
+        match self.missing_since() {
+            None => return Ok(()),
+            Some(probed) if probed.elapsed() >= PROBE_AGAIN_AFTER => self.probe(deadline).await,
+            Some(_) => {}
+        }
+        let error = || CallError::from_code(NOT_FOUND, "The event bus does not exist.");
+        self.missing_since().map_or(Ok(()), |_| Err(error()))
+    }
+
+    pub(super) async fn put(&self, entries: &[&Entry<'_>], trace_header: Option<&str>) -> Result<Results, CallError> {
+        let request = entries.iter().map(|entry| self.request_entry(entry, trace_header)).collect();
+        let output = self.client.put_events().set_entries(Some(request)).send().await?;
+        Ok(results(&output, entries.len()))
+    }
+
+    /// `Time` and `Resources` are left unset, and so is a trace header that EventBridge would refuse.
+    fn request_entry(&self, entry: &Entry<'_>, trace_header: Option<&str>) -> PutEventsRequestEntry {
+        PutEventsRequestEntry::builder()
+            .source(SOURCE)
+            .detail_type(entry.detail_type())
+            .detail(entry.detail)
+            .event_bus_name(&self.name)
+            .set_trace_header(trace_header.filter(|header| is_trace_header(header)).map(str::to_owned))
+            .build()
+    }
+
+    fn is_of_another_account(&self, function_arn: &str) -> bool {
+        match (account_of(&self.name), account_of(function_arn)) {
+            (Some(bus), Some(function)) => bus != function,
+            _ => false,
+        }
+    }
+
+    fn missing_since(&self) -> Option<Instant> {
+        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// The account of an ARN; `None` for a name.
+fn account_of(arn: &str) -> Option<&str> {
+    arn.strip_prefix("arn:")?.split(':').nth(3).filter(|account| !account.is_empty())
+}
+
+fn is_trace_header(header: &str) -> bool {
+    !header.is_empty() && header.chars().count() <= MAX_TRACE_HEADER_CHARS
+}
+
+/// The result of each entry. It counts as delivered only if EventBridge says so.
+fn results(output: &PutEventsOutput, count: usize) -> Results {
+    let is_failure_unnamed =
+        output.failed_entry_count() > 0 && output.entries().iter().all(|entry| entry.error_code().is_none());
+    let result = |place: usize| {
+        let Some(entry) = output.entries().get(place).filter(|_| !is_failure_unnamed) else { return not_confirmed() };
+        match (entry.error_code(), entry.event_id()) {
+            (Some(code), _) => {
+                let message = entry.error_message().unwrap_or("EventBridge gave no message.");
+                Err(CallError::from_code(code, message).of_entry())
+            }
+            (None, Some(event_id)) => Ok(Delivered { event_id: Some(event_id.to_owned()), is_repeat: false }),
+            (None, None) => not_confirmed(),
+        }
+    };
+    (0..count).map(result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_sdk_eventbridge::types::PutEventsResultEntry;
+
+    fn confirmed(id: &str) -> PutEventsResultEntry {
+        PutEventsResultEntry::builder().event_id(id).build()
+    }
+
+    fn failed(code: &str) -> PutEventsResultEntry {
+        PutEventsResultEntry::builder().error_code(code).error_message("Why.").build()
+    }
+
+    fn output(failed: i32, entries: Vec<PutEventsResultEntry>) -> PutEventsOutput {
+        PutEventsOutput::builder().failed_entry_count(failed).set_entries(Some(entries)).build()
+    }
+
+    fn codes(output: &PutEventsOutput, count: usize) -> Vec<String> {
+        let text = |result: Result<Delivered, CallError>| {
+            result.map_or_else(|error| error.code, |delivered| delivered.event_id.unwrap())
+        };
+        results(output, count).into_iter().map(text).collect()
+    }
+
+    fn request_entry(trace_header: Option<&str>) -> PutEventsRequestEntry {
+        let config = aws_sdk_eventbridge::Config::builder().behavior_version_latest().build();
+        let bus = ClassicBus::new(Client::from_conf(config), "orders".to_owned());
+        let detail = r#"{ "cache":"caf\u00e9", "topic":"t","publish_timestamp":1}"#;
+        let verified = crate::signature::tests::verified(detail.as_bytes());
+        let entry = bus.request_entry(&Entry::parse(&verified).unwrap(), trace_header);
+        assert_eq!(entry.detail(), Some(detail));
+        entry
+    }
+
+    #[test]
+    fn an_entry_is_the_body_byte_for_byte_for_the_configured_bus() {
+        let entry = request_entry(Some("Root=1-2-3"));
+        assert_eq!(entry.source(), Some("Momento"));
+        assert_eq!(entry.detail_type(), Some("café#t"));
+        assert_eq!(entry.event_bus_name(), Some("orders"));
+        assert_eq!(entry.trace_header(), Some("Root=1-2-3"));
+        assert_eq!((entry.time(), entry.resources().len()), (None, 0));
+    }
+
+    #[test]
+    fn a_trace_header_that_event_bridge_would_refuse_is_left_out() {
+        for header in ["", &"x".repeat(501)] {
+            assert_eq!(request_entry(Some(header)).trace_header(), None);
+        }
+        assert!(request_entry(Some(&"x".repeat(500))).trace_header().is_some());
+    }
+
+    #[test]
+    fn the_account_of_a_bus_is_told_by_its_arn_alone() {
+        assert_eq!(account_of("arn:aws:events:eu-west-1:123456789012:event-bus/orders"), Some("123456789012"));
+        assert_eq!(account_of("arn:aws:lambda:eu-west-1:123456789012:function:webhook"), Some("123456789012"));
+        assert_eq!(account_of("orders"), None);
+        assert_eq!(account_of(""), None);
+    }
+
+    #[test]
+    fn each_entry_has_the_result_in_its_place() {
+        let mixed = output(1, vec![confirmed("a"), failed("ThrottlingException"), confirmed("c")]);
+        assert_eq!(codes(&mixed, 3), ["a", "ThrottlingException", "c"]);
+    }
+
+    #[test]
+    fn what_is_not_confirmed_is_not_delivered() {
+        assert_eq!(codes(&output(0, vec![]), 1), ["NotConfirmed"]);
+        assert_eq!(codes(&output(1, vec![confirmed("a")]), 1), ["NotConfirmed"]);
+        assert_eq!(codes(&output(0, vec![PutEventsResultEntry::builder().build()]), 1), ["NotConfirmed"]);
+        assert_eq!(codes(&output(0, vec![confirmed("a")]), 2), ["a", "NotConfirmed"]);
+    }
+
+    #[test]
+    fn the_code_of_a_failed_entry_decides_whether_it_is_retryable() {
+        for (code, worth) in [
+            ("InternalFailure", true),
+            ("InternalException", true),
+            ("ThrottlingException", true),
+            ("AccessDeniedException", false),
+            ("InvalidArgument", false),
+            ("MalformedDetail", false),
+            ("NotAuthorizedForSourceException", false),
+        ] {
+            assert_eq!(CallError::from_code(code, "").is_retryable(), worth, "{code}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A Custom Event Bus, of the API EventBridgeV2: it suppresses a repeat of an event for five minutes.
+
+use aws_sdk_eventbridgev2::Client;
+use aws_sdk_eventbridgev2::error::{BuildError, SdkError};
+use aws_sdk_eventbridgev2::operation::describe_event_bus::DescribeEventBusError;
+use aws_sdk_eventbridgev2::operation::put_events::{PutEventsError, PutEventsOutput};
+use aws_sdk_eventbridgev2::types::{PutEventsRequestEntry, PutEventsResultEntry, PutEventsSystemMetadata, SuccessCode};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use regex_lite::Regex;
+use sha2::{Digest, Sha256};
+use tokio::time::timeout_at;
+
+use super::{CallLimits, Delivered, Results, not_confirmed};
+use crate::budget::{self, Deadline};
+use crate::entry::{Entry, MAX_DETAIL_TYPE_CHARS, SOURCE};
+use crate::retry::{CallError, CallErrorKind};
+
+/// What stands in the ARN of such a bus and in no other name of a bus.
+const ARN_TYPE: &str = ":event-busv2/";
+
+/// EventBridge's pattern for the ARN. AWS generates its last part.
+const ARN_PATTERN: &str = concat!(
+    r"^arn:aws(-[a-z0-9]+)*:events:[a-z][a-z0-9]*(-[a-z0-9]+)*:[0-9]{12}:",
+    r"event-busv2/[A-Za-z0-9][._A-Za-z0-9-]{0,255}/[a-z0-9]{25}$",
+);
+
+/// EventBridge's limit for the ARN, in characters.
+const MAX_ARN_CHARS: usize = 1_011;
+
+/// The hex digits of a SHA-256.
+const DEDUPLICATION_ID_CHARS: usize = 64;
+
+/// EventBridge's limits for a call. AWS does not say how it counts the size, so the system metadata is counted too.
+pub(super) const CALL_LIMITS: CallLimits =
+    CallLimits { entries: 100, bytes: 1_048_576, metadata_bytes: DEDUPLICATION_ID_CHARS + MAX_DETAIL_TYPE_CHARS * 4 };
+
+/// The one code of a failed entry that AWS documents as a fault of the entry itself.
+const INVALID_ENTRY: &str = "VALIDATION_ERROR";
+
+#[derive(Debug)]
+pub(super) struct CustomBus {
+    client: Client,
+    arn: String,
+}
+
+/// Whether this is meant for the ARN of such a bus.
+pub(super) fn is_meant(name: &str) -> bool {
+    name.contains(ARN_TYPE)
+}
+
+/// Whether this is the ARN of such a bus.
+pub(super) fn is_arn(text: &str) -> bool {
+    text.len() <= MAX_ARN_CHARS && Regex::new(ARN_PATTERN).is_ok_and(|pattern| pattern.is_match(text))
+}
+
+impl CustomBus {
+    pub(super) fn new(client: Client, arn: String) -> Self {
+        Self { client, arn }
+    }
+
+    /// Opens the connection that the first event will use. No answer changes anything, since PutEvents says itself that the
+    /// bus does not exist.
+    pub(super) async fn describe(&self, deadline: Deadline) {
+        let describe = self.client.describe_event_bus().event_bus_arn(&self.arn).send();
+        let answer = timeout_at(deadline.at_most(budget::DESCRIBE_BUS).instant(), describe).await;
+        let error = answer.ok().and_then(Result::err);
+        let error = error.as_ref().and_then(SdkError::as_service_error);
+        if error.is_some_and(DescribeEventBusError::is_resource_not_found_exception) {
+            tracing::error!(
+                eventBus = self.arn,
+                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
+                 retry queue."
+            );
+        }
+    }
+
+    pub(super) async fn put(&self, entries: &[&Entry<'_>]) -> Result<Results, CallError> {
+        let request: Result<Vec<_>, _> = entries.iter().map(|entry| request_entry(entry)).collect();
+        let request = request.map_err(|error| call_error(SdkError::construction_failure(error)))?;
+        let put = self.client.put_events().event_bus_arn(&self.arn).set_entries(Some(request));
+        let output = put.send().await.map_err(call_error)?;
+        Ok(results(&output, entries.len()))
+    }
+}
+
+/// `Time` and `Resources` are left unset; a trace header does not exist here.
+fn request_entry(entry: &Entry<'_>) -> Result<PutEventsRequestEntry, BuildError> {
+    let detail_type = entry.detail_type();
+    let metadata = PutEventsSystemMetadata::builder()
+        .deduplication_id(hex::encode(Sha256::digest(entry.detail)))
+        .event_group_id(&detail_type)
+        .build();
+    PutEventsRequestEntry::builder()
+        .source(SOURCE)
+        .detail_type(detail_type)
+        .detail(entry.detail)
+        .system_metadata(metadata)
+        .build()
+}
+
+/// 409 is a bus that is being created or deleted.
+fn call_error(error: SdkError<PutEventsError, HttpResponse>) -> CallError {
+    let is_conflict = error.raw_response().is_some_and(|response| response.status().as_u16() == 409);
+    let error = CallError::from(error);
+    if is_conflict { CallError { kind: CallErrorKind::Transient, ..error } } else { error }
+}
+
+/// The result of each entry. Only a known code of success counts: a repeat may have no event id.
+fn results(output: &PutEventsOutput, count: usize) -> Results {
+    (0..count).map(|place| output.entries().get(place).map_or_else(not_confirmed, result)).collect()
+}
+
+fn result(entry: &PutEventsResultEntry) -> Result<Delivered, CallError> {
+    if let Some(code) = entry.error_code() {
+        let message = entry.error_message().unwrap_or("EventBridge gave no message.");
+        // AWS documents one code; any other may be that of an event group over its rate.
+        let kind = if code == INVALID_ENTRY { CallErrorKind::Permanent } else { CallErrorKind::Transient };
+        return Err(CallError::new(kind, code, message).of_entry());
+    }
+    let delivered = |is_repeat| Ok(Delivered { event_id: entry.event_id().map(str::to_owned), is_repeat });
+    match entry.success_code() {
+        Some(SuccessCode::Published) => delivered(false),
+        Some(SuccessCode::Deduplicated) => delivered(true),
+        _ => not_confirmed(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
