@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 use test_kit::momento;
 use test_kit::retry_queue::{batch, failures, message};
 use test_kit::runtime_api::TRACE;
-use test_kit::sandbox::{BUS, Sandbox};
+use test_kit::sandbox::{BUS, Bus, Sandbox};
 
 /// An emulated processor may be too slow for the handler's time budget. Then another event is sent.
 const TRIES: usize = 5;
 
 #[tokio::test]
 async fn a_signed_webhook_is_delivered_and_a_forged_one_is_rejected() {
-    let sandbox = Sandbox::in_a_region(Duration::ZERO).await;
+    let sandbox = Sandbox::in_a_region(Bus::Classic, Duration::ZERO).await;
     let webhook = sandbox.start(env!("CARGO_BIN_EXE_webhook")).await;
     let mut statuses = Vec::new();
     let (body, response) = loop {
@@ -38,7 +38,7 @@ async fn a_signed_webhook_is_delivered_and_a_forged_one_is_rejected() {
 
 #[tokio::test]
 async fn a_message_of_the_retry_queue_is_put_on_the_bus() {
-    let sandbox = Sandbox::in_a_region(Duration::ZERO).await;
+    let sandbox = Sandbox::in_a_region(Bus::Classic, Duration::ZERO).await;
     let redrive = sandbox.start(env!("CARGO_BIN_EXE_redrive")).await;
     let body = momento::body("serverless", "test", 3, "\"testfile2.txt\"");
     let message = message(&body);

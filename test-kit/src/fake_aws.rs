@@ -2,12 +2,16 @@
 //! fail as planned.
 
 mod aws_json;
+mod custom_event_bus;
 mod event_bridge;
+mod rpc_v2_cbor;
 mod secrets_manager;
 mod sqs;
 
 pub use aws_json::AwsJson;
+pub use custom_event_bus::{CustomEventBuses, DEDUPLICATION_WINDOW};
 pub use event_bridge::EventBridge;
+pub use rpc_v2_cbor::RpcV2Cbor;
 pub use secrets_manager::{SecretsManager, Version};
 pub use sqs::{Message, Sqs};
 
@@ -25,21 +29,25 @@ use crate::server::{HttpResponse, Options, Reply, Request, Server};
 /// A service of AWS.
 pub trait Service: Send + 'static {
     /// How its calls are written.
-    type Protocol: Protocol;
+    fn protocol(&self) -> &'static dyn Protocol;
+
     /// Its name in that protocol.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
+
+    /// Learns who makes the next call, where that matters to it.
+    fn authenticate(&mut self, _access_key: &str) {}
 
     /// Executes a call. Faults that concern the whole call are applied around it.
     fn call(&mut self, operation: &str, input: &Value, fault: &Fault) -> CallResult;
 }
 
 /// A protocol of AWS: how calls are read from requests and results are written to responses.
-pub trait Protocol {
+pub trait Protocol: Sync {
     /// The operation and the input of a call to the service of this name.
-    fn read(service: &str, request: &Request) -> Result<(String, Value), ServiceError>;
+    fn read(&self, service: &str, request: &Request) -> Result<(String, Value), ServiceError>;
 
     /// The response for a result.
-    fn write(result: &CallResult) -> HttpResponse;
+    fn write(&self, result: &CallResult) -> HttpResponse;
 }
 
 /// The output of a call, or its error.
@@ -57,6 +65,10 @@ pub struct ServiceError {
 }
 
 impl ServiceError {
+    fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
     fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
         Self { status: 400, code, message: message.into() }
     }
@@ -126,7 +138,7 @@ impl<S: Service> State<S> {
 
     /// Executes the call in a request, as planned.
     fn execute(&mut self, request: &Request) -> (Fault, CallResult) {
-        let (operation, input) = match S::Protocol::read(S::NAME, request) {
+        let (operation, input) = match self.service.protocol().read(self.service.name(), request) {
             Ok(call) => call,
             Err(error) => return (Fault::None, Err(error)),
         };
@@ -141,35 +153,45 @@ impl<S: Service> State<S> {
                 Err(ServiceError { status: *status, code, message: (*message).into() })
             }
             Fault::Reset | Fault::Hang | Fault::Html(_) => Ok(Value::Null),
-            _ if !is_signed(request) => {
-                Err(ServiceError::bad_request("MissingAuthenticationTokenException", "The request is not signed."))
-            }
-            _ => self.service.call(&operation, &input, &fault),
+            _ => match access_key(request) {
+                Some(access_key) => {
+                    self.service.authenticate(access_key);
+                    self.service.call(&operation, &input, &fault)
+                }
+                None => {
+                    Err(ServiceError::bad_request("MissingAuthenticationTokenException", "The request is not signed."))
+                }
+            },
         };
-        self.calls.push(Call { operation, input, fault: fault.clone(), at: Instant::now() });
+        let headers = request.headers.clone();
+        self.calls.push(Call { operation, headers, input, fault: fault.clone(), at: Instant::now() });
         (fault, result)
     }
 }
 
 async fn serve<S: Service>(state: Arc<Mutex<State<S>>>, request: Request) -> Reply {
-    let (fault, result) = state.lock().unwrap().execute(&request);
+    let (protocol, (fault, result)) = {
+        let mut state = state.lock().unwrap();
+        (state.service.protocol(), state.execute(&request))
+    };
     match fault {
         Fault::Hang => Reply::Hang,
         Fault::Reset | Fault::ResponseLost => Reply::Reset,
         Fault::Html(status) => Reply::Response(html(status)),
-        Fault::HalfBody => Reply::Response(S::Protocol::write(&result).map(half)),
+        Fault::HalfBody => Reply::Response(protocol.write(&result).map(half)),
         Fault::Slow(time) => {
             sleep(time).await;
-            Reply::Response(S::Protocol::write(&result))
+            Reply::Response(protocol.write(&result))
         }
         Fault::None | Fault::Error(..) | Fault::Refused(..) | Fault::FailedEntries(_) | Fault::FailedEntriesAt(..) => {
-            Reply::Response(S::Protocol::write(&result))
+            Reply::Response(protocol.write(&result))
         }
     }
 }
 
-fn is_signed(request: &Request) -> bool {
-    request.header("authorization").starts_with("AWS4-HMAC-SHA256 Credential=")
+/// The access key that signed a request, if it is signed.
+fn access_key(request: &Request) -> Option<&str> {
+    request.header("authorization").strip_prefix("AWS4-HMAC-SHA256 Credential=")?.split('/').next()
 }
 
 fn html(status: u16) -> HttpResponse {

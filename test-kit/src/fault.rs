@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper::header::HeaderMap;
 use serde_json::Value;
 
 /// What goes wrong with one call.
@@ -36,6 +37,8 @@ pub enum Fault {
 pub struct Call {
     /// Such as `PutEvents`.
     pub operation: String,
+    /// The request's headers.
+    pub headers: HeaderMap,
     /// The operation's input.
     pub input: Value,
     /// What went wrong with it.

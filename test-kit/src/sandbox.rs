@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use crate::fake_aws::{Endpoint, EventBridge, SecretsManager, Sqs};
@@ -15,12 +16,63 @@ use crate::tls::Authority;
 /// Far longer than any response takes, even under an emulator or a profiler.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The name of the event bus.
+/// The name of the Classic event bus.
 pub const BUS: &str = "events";
+
+/// The ARN of the Custom Event Bus.
+pub const CUSTOM_BUS: &str = "arn:aws:events:us-east-1:000000000000:event-busv2/events/abcdefghijklmnopqrstuvwxy";
+
+/// The kinds of event bus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// The bus [`BUS`].
+    Classic,
+    /// The bus [`CUSTOM_BUS`].
+    Custom,
+}
+
+impl Bus {
+    /// For `EVENT_BUS_NAME`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => BUS,
+            Self::Custom => CUSTOM_BUS,
+        }
+    }
+
+    /// The entry that a fake EventBridge keeps of an event on this bus. It is made without code of `src/`.
+    pub fn entry(self, detail_type: &str, detail: &str, trace_header: Option<&str>) -> Value {
+        let mut entry = json!({"Source": "Momento", "DetailType": detail_type, "Detail": detail});
+        match self {
+            Self::Classic => {
+                entry["EventBusName"] = BUS.into();
+                if let Some(trace_header) = trace_header {
+                    entry["TraceHeader"] = trace_header.into();
+                }
+            }
+            Self::Custom => {
+                entry["EventBusArn"] = CUSTOM_BUS.into();
+                let id = hex::encode(Sha256::digest(detail));
+                entry["SystemMetadata"] = json!({"DeduplicationId": id, "EventGroupId": detail_type});
+            }
+        }
+        entry
+    }
+
+    /// An EventBridge that has this bus.
+    pub fn event_bridge(self) -> EventBridge {
+        match self {
+            Self::Classic => EventBridge::with_bus(BUS),
+            Self::Custom => EventBridge::with_custom_bus(CUSTOM_BUS),
+        }
+    }
+}
 
 /// The fakes of AWS and the configuration with which functions are started.
 pub struct Sandbox {
-    /// An EventBridge that has the event bus [`BUS`].
+    /// The kind of the event bus.
+    pub bus: Bus,
+    /// An EventBridge that has the event bus.
     pub eventbridge: Endpoint<EventBridge>,
     /// An SQS that has the retry queue.
     pub sqs: Endpoint<Sqs>,
@@ -39,21 +91,27 @@ pub struct Function {
 }
 
 impl Sandbox {
-    /// Every service works, over plain HTTP.
+    /// Every service works, over plain HTTP, with a Classic event bus.
     pub async fn new() -> Self {
-        Self::with(Duration::ZERO, None).await
+        Self::with(Bus::Classic).await
+    }
+
+    /// The same, with this kind of event bus.
+    pub async fn with(bus: Bus) -> Self {
+        Self::start_all(bus, Duration::ZERO, None).await
     }
 
     /// Every service works, over TLS and with this round-trip time, as within a region of AWS.
-    pub async fn in_a_region(round_trip: Duration) -> Self {
-        Self::with(round_trip, Some(Authority::generate())).await
+    pub async fn in_a_region(bus: Bus, round_trip: Duration) -> Self {
+        Self::start_all(bus, round_trip, Some(Authority::generate())).await
     }
 
-    async fn with(round_trip: Duration, authority: Option<Authority>) -> Self {
+    async fn start_all(bus: Bus, round_trip: Duration, authority: Option<Authority>) -> Self {
         let tls = authority.as_ref().map(|authority| authority.server.clone());
         let options = Options { tls, round_trip };
         Self {
-            eventbridge: Endpoint::start(options.clone(), EventBridge::with_bus(BUS)).await,
+            bus,
+            eventbridge: Endpoint::start(options.clone(), bus.event_bridge()).await,
             sqs: Endpoint::start(options.clone(), Sqs::default()).await,
             secrets: Endpoint::start(options, SecretsManager::with_secret(momento::SECRET)).await,
             overrides: Environment::new(),
@@ -92,9 +150,10 @@ impl Sandbox {
             ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
             ("AWS_SESSION_TOKEN", "test".to_owned()),
             ("AWS_ENDPOINT_URL_EVENTBRIDGE", self.eventbridge.url()),
+            ("AWS_ENDPOINT_URL_EVENTBRIDGEV2", self.eventbridge.url()),
             ("AWS_ENDPOINT_URL_SQS", self.sqs.url()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.secrets.url()),
-            ("EVENT_BUS_NAME", BUS.to_owned()),
+            ("EVENT_BUS_NAME", self.bus.name().to_owned()),
             ("SIGNING_SECRET_ID", "signing".to_owned()),
             ("RETRY_QUEUE_URL", self.queue_url()),
         ]

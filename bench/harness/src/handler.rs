@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use test_kit::process::Process;
 use test_kit::runtime_api::RuntimeApi;
-use test_kit::sandbox::{Function, Sandbox};
+use test_kit::sandbox::{Bus, Function, Sandbox};
 
 pub struct Handler {
     pub name: String,
@@ -21,7 +21,8 @@ impl Handler {
 
     /// A sandbox for one process, over TLS. What the fakes keep of one process would slow down the next.
     pub async fn sandbox(&self, round_trip: Duration) -> Sandbox {
-        let mut sandbox = Sandbox::in_a_region(round_trip).await;
+        let bus = if self.name.ends_with("-custom") { Bus::Custom } else { Bus::Classic };
+        let mut sandbox = Sandbox::in_a_region(bus, round_trip).await;
         // `webhook` (or a variant of it, `webhook-…`) trusts the few roots that it has, and a handler with the SDK's
         // defaults trusts all those of the system. Each gets as many certificates as on Lambda, and one for the fakes.
         sandbox.add_roots(&if self.name.starts_with("webhook") { own_roots() } else { system_roots() });

@@ -9,14 +9,14 @@ use crate::server::{HttpResponse, Request};
 pub struct AwsJson;
 
 impl Protocol for AwsJson {
-    fn read(service: &str, request: &Request) -> Result<(String, Value), ServiceError> {
+    fn read(&self, service: &str, request: &Request) -> Result<(String, Value), ServiceError> {
         let target = request.header("x-amz-target");
         let operation = target.strip_prefix(service).and_then(|operation| operation.strip_prefix('.'));
         let operation = operation.ok_or_else(|| ServiceError::unknown_operation(target))?;
         Ok((operation.to_owned(), serde_json::from_slice(&request.body).unwrap_or(Value::Null)))
     }
 
-    fn write(result: &CallResult) -> HttpResponse {
+    fn write(&self, result: &CallResult) -> HttpResponse {
         let response = hyper::Response::builder().header("content-type", "application/x-amz-json-1.1");
         let response = match result {
             Ok(output) => response.body(output.to_string().into()),

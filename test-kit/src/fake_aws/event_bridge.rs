@@ -1,11 +1,12 @@
-//! EventBridge's classic event buses: <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>.
+//! EventBridge: its Classic event buses (<https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html>), or
+//! in their place its Custom Event Buses.
 
 use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{AwsJson, CallResult, Service, ServiceError, id};
+use super::{AwsJson, CallResult, CustomEventBuses, Protocol, RpcV2Cbor, Service, ServiceError, id};
 use crate::fault::Fault;
 
 /// Event buses and what was put on them.
@@ -15,6 +16,8 @@ pub struct EventBridge {
     pub buses: BTreeSet<String>,
     /// The entries that are on an event bus.
     pub entries: Vec<Value>,
+    /// The Custom Event Buses that exist. Where it is set, this is the API of those buses and no other.
+    pub custom: Option<CustomEventBuses>,
     /// The entries that were accepted and dropped because their event bus does not exist.
     pub dropped: Vec<Value>,
 }
@@ -23,6 +26,19 @@ impl EventBridge {
     /// One event bus, without entries.
     pub fn with_bus(name: &str) -> Self {
         Self { buses: [name.into()].into(), ..Self::default() }
+    }
+
+    /// One Custom Event Bus, without entries.
+    pub fn with_custom_bus(arn: &str) -> Self {
+        Self { custom: Some(CustomEventBuses::with_bus(arn)), ..Self::default() }
+    }
+
+    /// Forgets every entry.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        if let Some(custom) = &mut self.custom {
+            custom.forget();
+        }
     }
 
     fn describe(&self, input: &Value) -> CallResult {
@@ -89,10 +105,24 @@ fn is_object(detail: &Value) -> bool {
 }
 
 impl Service for EventBridge {
-    type Protocol = AwsJson;
-    const NAME: &'static str = "AWSEvents";
+    fn protocol(&self) -> &'static dyn Protocol {
+        if self.custom.is_some() { &RpcV2Cbor } else { &AwsJson }
+    }
+
+    fn name(&self) -> &'static str {
+        if self.custom.is_some() { "AWSEventsV2" } else { "AWSEvents" }
+    }
+
+    fn authenticate(&mut self, access_key: &str) {
+        if let Some(custom) = &mut self.custom {
+            custom.authenticate(access_key);
+        }
+    }
 
     fn call(&mut self, operation: &str, input: &Value, fault: &Fault) -> CallResult {
+        if let Some(custom) = &mut self.custom {
+            return custom.call(operation, input, fault, &mut self.entries);
+        }
         match operation {
             "PutEvents" => self.put(input, fault),
             "DescribeEventBus" => self.describe(input),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use super::{AwsJson, CallResult, Service, ServiceError, id};
+use super::{AwsJson, CallResult, Protocol, Service, ServiceError, id};
 use crate::fault::Fault;
 use crate::momento;
 
@@ -64,8 +64,13 @@ impl SecretsManager {
 }
 
 impl Service for SecretsManager {
-    type Protocol = AwsJson;
-    const NAME: &'static str = "secretsmanager";
+    fn protocol(&self) -> &'static dyn Protocol {
+        &AwsJson
+    }
+
+    fn name(&self) -> &'static str {
+        "secretsmanager"
+    }
 
     fn call(&mut self, operation: &str, input: &Value, _: &Fault) -> CallResult {
         match operation {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AwsJson, CallResult, Service, ServiceError, id};
+use super::{AwsJson, CallResult, Protocol, Service, ServiceError, id};
 use crate::fault::Fault;
 
 /// Queues and the messages in them.
@@ -50,8 +50,13 @@ fn is_allowed(character: char) -> bool {
 }
 
 impl Service for Sqs {
-    type Protocol = AwsJson;
-    const NAME: &'static str = "AmazonSQS";
+    fn protocol(&self) -> &'static dyn Protocol {
+        &AwsJson
+    }
+
+    fn name(&self) -> &'static str {
+        "AmazonSQS"
+    }
 
     fn call(&mut self, operation: &str, input: &Value, _: &Fault) -> CallResult {
         match operation {
