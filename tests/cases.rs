@@ -16,7 +16,7 @@ use test_kit::fake_aws::Message;
 use test_kit::momento;
 use test_kit::retry_queue::webhook_body;
 use test_kit::runtime_api::TRACE;
-use test_kit::sandbox::{BUS, Function, Sandbox};
+use test_kit::sandbox::{Bus, Function, Sandbox};
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 
@@ -84,10 +84,10 @@ struct Handler {
 }
 
 impl Handler {
-    fn start() -> Self {
+    fn start(bus: Bus) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let turn = runtime.block_on(async {
-            let mut sandbox = Sandbox::new().await;
+            let mut sandbox = Sandbox::with(bus).await;
             sandbox.set("SIGNING_SECRET_ID", "");
             sandbox.set("SIGNING_SECRET", &FILE.secret);
             let function = sandbox.start(WEBHOOK).await;
@@ -98,26 +98,32 @@ impl Handler {
 }
 
 fn main() -> ExitCode {
-    let handler = Arc::new(Handler::start());
-    let trials = FILE.cases.iter().filter(|case| case.not_by["runtime-api"].is_null()).flat_map(|case| {
+    let trials = [Bus::Classic, Bus::Custom].into_iter().flat_map(trials).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trials(bus: Bus) -> Vec<Trial> {
+    let handler = Arc::new(Handler::start(bus));
+    let cases = FILE.cases.iter().filter(|case| case.not_by["runtime-api"].is_null()).flat_map(|case| {
         let only_base64 = case.claimed_base64.is_some() || std::str::from_utf8(&filled(&case.body, 0, "")).is_err();
         let encodings = if only_base64 { vec![true] } else { vec![false, true] };
         encodings.into_iter().map(move |is_base64| (case, is_base64))
     });
-    let trials = trials.map(|(case, is_base64)| {
+    let trial = |(case, is_base64): (&'static Case, bool)| {
         let name = format!("{}, {}", case.name, if is_base64 { "in base64" } else { "as text" });
         let handler = handler.clone();
-        Trial::test(name, move || {
+        let test = move || {
             handler.runtime.block_on(check(case, is_base64, &handler.turn));
             Ok(())
-        })
-    });
-    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
+        };
+        Trial::test(name, test).with_kind(format!("{bus:?}"))
+    };
+    cases.map(trial).collect()
 }
 
 async fn check(case: &Case, is_base64: bool, turn: &Mutex<(Sandbox, Function)>) {
     let (sandbox, function) = &*turn.lock().await;
-    sandbox.eventbridge.state().service.entries.clear();
+    sandbox.eventbridge.state().service.clear();
     sandbox.sqs.state().service.messages.clear();
     let now = momento::now();
     let body = filled(&case.body, now, "");
@@ -134,7 +140,7 @@ async fn check(case: &Case, is_base64: bool, turn: &Mutex<(Sandbox, Function)>) 
     assert_eq!(allow.and_then(Value::as_str), (case.answer == 405).then_some("POST"));
     let (entries, messages) = (&sandbox.eventbridge.state().service.entries, &sandbox.sqs.state().service.messages);
     match case.answer {
-        200 => assert_eq!(*entries, [entry(case, &body, now)]),
+        200 => assert_eq!(*entries, [entry(sandbox.bus, case, &body, now)]),
         _ => assert_eq!(entries.len(), 0, "entries on the bus"),
     }
     match &messages[..] {
@@ -143,15 +149,10 @@ async fn check(case: &Case, is_base64: bool, turn: &Mutex<(Sandbox, Function)>) 
     }
 }
 
-fn entry(case: &Case, body: &[u8], now: i64) -> Value {
+fn entry(bus: Bus, case: &Case, body: &[u8], now: i64) -> Value {
     let detail_type = filled(case.detail_type.as_ref().expect("a detail-type"), now, "");
-    json!({
-        "Source": "Momento",
-        "DetailType": String::from_utf8(detail_type).expect("UTF-8"),
-        "Detail": std::str::from_utf8(body).expect("UTF-8"),
-        "EventBusName": BUS,
-        "TraceHeader": TRACE,
-    })
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    bus.entry(&text(detail_type), &text(body.to_vec()), Some(TRACE))
 }
 
 /// One line of ASCII from which the body comes back byte for byte.

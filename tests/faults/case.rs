@@ -4,10 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use test_kit::fake_aws::{Endpoint, EventBridge, SecretsManager, Service, Sqs};
+use test_kit::fake_aws::{Endpoint, SecretsManager, Service, Sqs};
 use test_kit::fault::{Fault, always, first};
 use test_kit::momento;
-use test_kit::sandbox::{BUS, Function, Sandbox};
+use test_kit::sandbox::{Bus, Function, Sandbox};
 
 use crate::WEBHOOK;
 use crate::checks::{self, Expected};
@@ -19,16 +19,16 @@ pub const RESPOND_WITHIN: Duration = Duration::from_millis(4_500);
 pub struct Case {
     /// A sentence: the name of the test, and the first cell of its row.
     pub name: &'static str,
-    pub run: Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Row>>> + Send>,
+    pub run: Box<dyn FnOnce(Bus) -> Pin<Box<dyn Future<Output = Row>>> + Send>,
 }
 
 impl Case {
-    /// `run` receives the name.
+    /// `run` receives the name and the kind of event bus.
     pub fn new<F: Future<Output = Row> + 'static>(
         name: &'static str,
-        run: impl FnOnce(&'static str) -> F + Send + 'static,
+        run: impl FnOnce(&'static str, Bus) -> F + Send + 'static,
     ) -> Self {
-        Self { name, run: Box::new(move || Box::pin(run(name))) }
+        Self { name, run: Box::new(move |bus| Box::pin(run(name, bus))) }
     }
 }
 
@@ -84,8 +84,8 @@ pub fn first_read(failure: Fault) -> (Target, Failure) {
 
 /// A new process that meets the failures from its first call on. The event is waiting when it starts.
 pub fn cold(name: &'static str, failures: Failures, expected: Expected) -> Case {
-    Case::new(name, move |name| async move {
-        let mut sandbox = Sandbox::new().await;
+    Case::new(name, move |name, bus| async move {
+        let mut sandbox = Sandbox::with(bus).await;
         fail(&mut sandbox, failures).await;
         in_sandbox(name, &sandbox, Start::Cold, expected).await
     })
@@ -98,8 +98,8 @@ pub fn cold_with(
     failures: Failures,
     expected: Expected,
 ) -> Case {
-    Case::new(name, move |name| async move {
-        let mut sandbox = Sandbox::new().await;
+    Case::new(name, move |name, bus| async move {
+        let mut sandbox = Sandbox::with(bus).await;
         change(&mut sandbox);
         fail(&mut sandbox, failures).await;
         in_sandbox(name, &sandbox, Start::Cold, expected).await
@@ -108,8 +108,8 @@ pub fn cold_with(
 
 /// A process that has delivered one event before the failures begin.
 pub fn warm(name: &'static str, failures: Failures, expected: Expected) -> Case {
-    Case::new(name, move |name| async move {
-        let mut sandbox = Sandbox::new().await;
+    Case::new(name, move |name, bus| async move {
+        let mut sandbox = Sandbox::with(bus).await;
         let function = warmed_up(&sandbox).await;
         fail(&mut sandbox, failures).await;
         checks::post_and_check(name, &sandbox, &function, Start::Warm, &expected).await
@@ -132,7 +132,10 @@ pub async fn in_sandbox(name: &'static str, sandbox: &Sandbox, start: Start, exp
 pub async fn fail(sandbox: &mut Sandbox, failures: Failures) {
     for (target, failure) in failures {
         match target {
-            Target::EventBridge => fail_one(&mut sandbox.eventbridge, failure, || EventBridge::with_bus(BUS)).await,
+            Target::EventBridge => {
+                let bus = sandbox.bus;
+                fail_one(&mut sandbox.eventbridge, failure, || bus.event_bridge()).await;
+            }
             Target::Sqs => fail_one(&mut sandbox.sqs, failure, Sqs::default).await,
             Target::SecretsManager => fail_one(&mut sandbox.secrets, failure, SecretsManager::default).await,
         }

@@ -2,16 +2,12 @@
 
 use std::time::Duration;
 
-use test_kit::fake_aws::EventBridge;
 use test_kit::fault::Fault::{Error, FailedEntries, Hang, Html, Reset, ResponseLost, Slow};
-use test_kit::fault::always;
-use test_kit::momento;
-use test_kit::sandbox::{BUS, Sandbox};
+use test_kit::sandbox::Sandbox;
 
-use crate::WEBHOOK;
-use crate::case::{Case, Failure, Target, cold, cold_with, describes, first_put, in_sandbox, puts, warm, warmed_up};
+use crate::case::{Case, Failure, Target, cold, describes, first_put, in_sandbox, puts, warm, warmed_up};
 use crate::checks::{delivered, post_and_check, queued};
-use crate::table::{Row, Start};
+use crate::table::Start;
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
@@ -24,7 +20,6 @@ fn bus(failure: Failure) -> Vec<(Target, Failure)> {
 pub fn cases() -> Vec<Case> {
     let mut cases = calls_that_fail();
     cases.extend(connections_that_fail());
-    cases.extend(event_buses_that_are_missing());
     cases
 }
 
@@ -33,8 +28,8 @@ fn calls_that_fail() -> Vec<Case> {
     let (throttled, denied) = (Error(400, "ThrottlingException"), Error(400, "AccessDeniedException"));
     vec![
         cold("an event is delivered when nothing fails", vec![], delivered().puts(1)),
-        Case::new("an event is delivered over TLS with a round-trip time of 5 ms", |name| async move {
-            let sandbox = Sandbox::in_a_region(ms(5)).await;
+        Case::new("an event is delivered over TLS with a round-trip time of 5 ms", |name, bus| async move {
+            let sandbox = Sandbox::in_a_region(bus, ms(5)).await;
             in_sandbox(name, &sandbox, Start::Cold, delivered().puts(1)).await
         }),
         warm("a 500 once is retried", vec![first_put(internal.clone())], delivered().puts(2)),
@@ -62,16 +57,6 @@ fn calls_that_fail() -> Vec<Case> {
             "an entry that fails on every call with InternalException is queued",
             vec![puts(FailedEntries("InternalException"))],
             queued("EntryFailed").puts(3),
-        ),
-        warm(
-            "an entry that fails with AccessDeniedException is not retried",
-            vec![puts(FailedEntries("AccessDeniedException"))],
-            queued("EntryFailed").puts(1),
-        ),
-        warm(
-            "an entry that fails with MalformedDetail is not retried",
-            vec![puts(FailedEntries("MalformedDetail"))],
-            queued("EntryFailed").puts(1),
         ),
     ]
 }
@@ -106,8 +91,8 @@ fn connections_that_fail() -> Vec<Case> {
             vec![puts(ResponseLost)],
             queued("PutFailed").and_on_the_bus(),
         ),
-        Case::new("connections closed while the process was frozen are opened again", |name| async move {
-            let sandbox = Sandbox::new().await;
+        Case::new("connections closed while the process was frozen are opened again", |name, bus| async move {
+            let sandbox = Sandbox::with(bus).await;
             let function = warmed_up(&sandbox).await;
             // Lambda freezes a process between invocations.
             function.process.signal("STOP");
@@ -122,77 +107,6 @@ fn connections_that_fail() -> Vec<Case> {
             "an unreachable EventBridge from the start queues the event",
             bus(Failure::Unreachable),
             queued("TimedOut").puts(0),
-        ),
-    ]
-}
-
-fn event_buses_that_are_missing() -> Vec<Case> {
-    const OTHER_ACCOUNT: &str = "arn:aws:events:us-east-1:111122223333:event-bus/orders";
-    vec![
-        Case::new("an event bus of another account that is not found counts as existing", |name| async move {
-            let mut sandbox = Sandbox::new().await;
-            sandbox.set("EVENT_BUS_NAME", OTHER_ACCOUNT);
-            sandbox.eventbridge.plan("DescribeEventBus", always(Error(400, "ResourceNotFoundException")));
-            let function = sandbox.start(WEBHOOK).await;
-            let body = momento::body("serverless", "test", 1, "text");
-            let response = function.post(&body).await;
-            assert_eq!(response.status(), 200);
-            let puts = sandbox.eventbridge.calls("PutEvents");
-            assert_eq!(puts.len(), 1);
-            assert_eq!(puts[0].input["Entries"][0]["EventBusName"], OTHER_ACCOUNT);
-            Row {
-                name,
-                start: Some(Start::Cold),
-                response: "200 Success".into(),
-                bus: "once".into(),
-                queue: String::new(),
-                took: function.since_start(&response),
-            }
-        }),
-        cold_with(
-            "an event bus that does not exist queues the event without PutEvents",
-            |sandbox| sandbox.eventbridge.state().service = EventBridge::default(),
-            vec![],
-            queued("BusNotFound").puts(0).sends(1),
-        ),
-        Case::new("an event bus that is created later receives the next events", |name| async move {
-            let sandbox = Sandbox::new().await;
-            sandbox.eventbridge.state().service = EventBridge::default();
-            let function = sandbox.start(WEBHOOK).await;
-            assert_eq!(function.post(&momento::body("serverless", "test", 0, "too early")).await.status(), 202);
-            sandbox.eventbridge.state().service = EventBridge::with_bus(BUS);
-            // DescribeEventBus is called again at most every 5 s.
-            while function.post(&momento::body("serverless", "test", 0, "still too early")).await.status() == 202 {
-                assert!(
-                    function.process.started.elapsed() < Duration::from_secs(8),
-                    "DescribeEventBus is not called again"
-                );
-                tokio::time::sleep(ms(250)).await;
-            }
-            assert!(
-                function.process.started.elapsed() >= Duration::from_secs(5),
-                "DescribeEventBus is called too often"
-            );
-            assert_eq!(sandbox.eventbridge.calls("DescribeEventBus").len(), 2);
-            sandbox.eventbridge.state().service.entries.clear();
-            sandbox.sqs.state().service.messages.clear();
-            sandbox.sqs.state().calls.clear();
-            post_and_check(name, &sandbox, &function, Start::Warm, &delivered()).await
-        }),
-        cold(
-            "a denied DescribeEventBus counts as an existing event bus",
-            vec![describes(Error(400, "AccessDeniedException"))],
-            delivered().puts(1),
-        ),
-        cold(
-            "a 500 from DescribeEventBus counts as an existing event bus",
-            vec![describes(Error(500, "InternalFailure"))],
-            delivered().puts(1),
-        ),
-        cold(
-            "a DescribeEventBus that hangs counts as an existing event bus",
-            vec![describes(Hang)],
-            delivered().puts(1),
         ),
     ]
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use test_kit::fake_aws::EventBridge;
 use test_kit::fault::Fault::{self, Error, FailedEntries, FailedEntriesAt, Hang, Reset, ResponseLost, Slow};
 use test_kit::momento;
 use test_kit::retry_queue::{batch, failures, message};
@@ -64,8 +63,8 @@ fn batches_that_fail_in_part() -> Vec<Case> {
             failing([2, 7]),
         ),
         good("entries that all fail all stay in the queue", vec![puts(FailedEntries(denied))], failing(0..10)),
-        Case::new("a message for which a whole call is rejected stays in the queue alone", |name| async move {
-            let sandbox = Sandbox::new().await;
+        Case::new("a message for which a whole call is rejected stays in the queue alone", |name, bus| async move {
+            let sandbox = Sandbox::with(bus).await;
             let refused =
                 |input: &Value| input["Entries"].as_array().is_some_and(|entries| entries.iter().any(is_fourth));
             sandbox.eventbridge.plan(
@@ -101,14 +100,6 @@ fn messages_of_all_kinds() -> Vec<Case> {
 
 fn services_that_fail() -> Vec<Case> {
     vec![
-        Case::new(
-            "an event bus that does not exist leaves the batch in the queue without PutEvents",
-            |name| async move {
-                let sandbox = Sandbox::new().await;
-                sandbox.eventbridge.state().service = EventBridge::default();
-                run(name, &sandbox, good_messages(), failing(0..10).calls(0)).await
-            },
-        ),
         good("a redrive call that takes 2 s succeeds", vec![puts(Slow(Duration::from_secs(2)))], failing([]).calls(1)),
         good("redrive calls that hang leave the batch in the queue", vec![puts(Hang)], failing(0..10)),
         good(
@@ -117,33 +108,36 @@ fn services_that_fail() -> Vec<Case> {
             failing(0..10),
         ),
         good("a connection reset during redrive leaves the batch in the queue", vec![puts(Reset)], failing(0..10)),
-        Case::new("a response lost during redrive leaves the batch in the queue and on the bus", |name| async move {
-            let mut sandbox = Sandbox::new().await;
-            fail(&mut sandbox, vec![puts(ResponseLost)]).await;
-            let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
-            run(name, &sandbox, good_messages(), expected).await
-        }),
-        Case::new("refused connections leave the batch in the queue", |name| async move {
-            let mut sandbox = Sandbox::new().await;
+        Case::new(
+            "a response lost during redrive leaves the batch in the queue and on the bus",
+            |name, bus| async move {
+                let mut sandbox = Sandbox::with(bus).await;
+                fail(&mut sandbox, vec![puts(ResponseLost)]).await;
+                let expected = Expected { on_the_bus: (0..10).collect(), ..failing(0..10) };
+                run(name, &sandbox, good_messages(), expected).await
+            },
+        ),
+        Case::new("refused connections leave the batch in the queue", |name, bus| async move {
+            let mut sandbox = Sandbox::with(bus).await;
             sandbox.eventbridge.server.refuse().await;
             run(name, &sandbox, good_messages(), failing(0..10)).await
         }),
     ]
 }
 
-fn good(name: &'static str, failures: Failures, expected: Expected) -> Case {
-    Case::new(name, move |name| async move {
-        let mut sandbox = Sandbox::new().await;
+pub fn good(name: &'static str, failures: Failures, expected: Expected) -> Case {
+    Case::new(name, move |name, bus| async move {
+        let mut sandbox = Sandbox::with(bus).await;
         fail(&mut sandbox, failures).await;
         run(name, &sandbox, good_messages(), expected).await
     })
 }
 
 fn with(name: &'static str, messages: Vec<Message>, expected: Expected) -> Case {
-    Case::new(name, move |name| async move { run(name, &Sandbox::new().await, messages, expected).await })
+    Case::new(name, move |name, bus| async move { run(name, &Sandbox::with(bus).await, messages, expected).await })
 }
 
-async fn run(name: &'static str, sandbox: &Sandbox, messages: Vec<Message>, expected: Expected) -> Row {
+pub async fn run(name: &'static str, sandbox: &Sandbox, messages: Vec<Message>, expected: Expected) -> Row {
     let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
     run_in(name, sandbox, &function, messages, expected).await
 }
@@ -165,7 +159,10 @@ pub async fn run_in(
     assert_eq!(failed, ids, "messages that are reported");
     let state = sandbox.eventbridge.state();
     assert_eq!(state.service.dropped, Vec::<Value>::new(), "entries that EventBridge accepted and dropped");
-    let entry = |position: &usize| entry_of(messages[*position].body.as_deref().expect("a body"), None);
+    let entry = |position: &usize| {
+        let body = messages[*position].body.as_deref().expect("a body");
+        entry_of(sandbox.bus, body, None)
+    };
     let on_the_bus: Vec<Value> = expected.on_the_bus.iter().map(entry).collect();
     assert_eq!(state.service.entries, on_the_bus, "events on the bus");
     drop(state);

@@ -134,8 +134,8 @@ fn secrets_that_come_later() -> Vec<Case> {
         recovered("a secret whose reads hung at first is read with a later event", always(Hang)),
         Case::new(
             "a forged request while Secrets Manager hangs is rejected in time and changes nothing",
-            |name| async move {
-                let sandbox = Sandbox::new().await;
+            |name, bus| async move {
+                let sandbox = Sandbox::with(bus).await;
                 let function = sandbox.start(WEBHOOK).await;
                 function.runtime.ready().await;
                 sandbox.secrets.plan("GetSecretValue", always(Hang));
@@ -153,8 +153,8 @@ fn secrets_that_come_later() -> Vec<Case> {
 
 /// The secret cannot be read at first. Once it can be read, an event is delivered without a restart.
 fn recovered(name: &'static str, plan: Plan) -> Case {
-    Case::new(name, move |name| async move {
-        let sandbox = Sandbox::new().await;
+    Case::new(name, move |name, bus| async move {
+        let sandbox = Sandbox::with(bus).await;
         sandbox.secrets.plan("GetSecretValue", plan);
         let function = sandbox.start(WEBHOOK).await;
         let early = function.post(&momento::body("serverless", "test", 0, "too early")).await;

@@ -8,7 +8,7 @@ use test_kit::fault::{Plan, always, first};
 use test_kit::momento;
 use test_kit::retry_queue::{batch, failures};
 use test_kit::runtime_api::RuntimeApi;
-use test_kit::sandbox::Sandbox;
+use test_kit::sandbox::{Bus, Sandbox};
 
 use crate::REDRIVE;
 use crate::case::Case;
@@ -67,8 +67,8 @@ fn requests_that_can_be_judged() -> Vec<Case> {
             authentic(),
             failing([]),
         ),
-        Case::new("of requests queued unverified, forged and stale ones are deleted", |name| async move {
-            let sandbox = with_secret().await;
+        Case::new("of requests queued unverified, forged and stale ones are deleted", |name, bus| async move {
+            let sandbox = with_secret(bus).await;
             let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
             let row = run_in(name, &sandbox, &function, of_all_kinds(), judged()).await;
             let metrics = function.process.record("the metrics", |line| line["_aws"].is_object()).await;
@@ -82,8 +82,8 @@ fn requests_that_can_be_judged() -> Vec<Case> {
             assert!(!function.process.lines().join("\n").contains("payload"), "the log has an unverified body");
             row
         }),
-        Case::new("a request signed with the secret before a rotation is put on the bus", |name| async move {
-            let sandbox = with_secret().await;
+        Case::new("a request signed with the secret before a rotation is put on the bus", |name, bus| async move {
+            let sandbox = with_secret(bus).await;
             // Rotated an hour after the request was received, and long before redrive reads it.
             sandbox.secrets.state().service.rotate("new", (RECEIVED_AT + 3_600_000) as f64 / 1000.0);
             let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
@@ -100,11 +100,14 @@ fn requests_that_can_be_judged() -> Vec<Case> {
 
 fn secrets_that_cannot_be_read() -> Vec<Case> {
     vec![
-        Case::new("without the secret's variables, requests queued unverified stay in the queue", |name| async move {
-            let sandbox = Sandbox::new().await;
-            let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
-            run_in(name, &sandbox, &function, authentic(), failing(0..10).calls(0)).await
-        }),
+        Case::new(
+            "without the secret's variables, requests queued unverified stay in the queue",
+            |name, bus| async move {
+                let sandbox = Sandbox::with(bus).await;
+                let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
+                run_in(name, &sandbox, &function, authentic(), failing(0..10).calls(0)).await
+            },
+        ),
         judging(
             "requests queued unverified stay in the queue while the secret cannot be read",
             always(Error(400, "AccessDeniedException")),
@@ -117,8 +120,8 @@ fn secrets_that_cannot_be_read() -> Vec<Case> {
             authentic(),
             failing(0..10),
         ),
-        Case::new("a mismatch with a secret that was not read again is not final", |name| async move {
-            let sandbox = with_secret().await;
+        Case::new("a mismatch with a secret that was not read again is not final", |name, bus| async move {
+            let sandbox = with_secret(bus).await;
             let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
             let warm = [(id(0), request(momento::SECRET, 0, 0).text)];
             let response = function.invoke(&batch(warm.iter().map(|(id, text)| (id.clone(), &**text)))).await;
@@ -129,8 +132,8 @@ fn secrets_that_cannot_be_read() -> Vec<Case> {
                 (0..10).map(|position| request(if position < 5 { OTHER } else { momento::SECRET }, position, 0));
             run_in(name, &sandbox, &function, messages.collect(), failing(0..5)).await
         }),
-        Case::new("a mismatch is not final while the previous secret cannot be read", |name| async move {
-            let sandbox = with_secret().await;
+        Case::new("a mismatch is not final while the previous secret cannot be read", |name, bus| async move {
+            let sandbox = with_secret(bus).await;
             sandbox.secrets.state().service.rotate("new", (RECEIVED_AT + 3_600_000) as f64 / 1000.0);
             let previous = |input: &Value| input["VersionStage"] == "AWSPREVIOUS";
             let fault =
@@ -139,14 +142,14 @@ fn secrets_that_cannot_be_read() -> Vec<Case> {
             let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
             run_in(name, &sandbox, &function, authentic(), failing(0..10)).await
         }),
-        Case::new("a deadline in the past is unknown, and the batch is put on the bus", |name| async move {
-            let sandbox = Sandbox::new().await;
+        Case::new("a deadline in the past is unknown, and the batch is put on the bus", |name, bus| async move {
+            let sandbox = Sandbox::with(bus).await;
             // As cargo lambda watch hands it out.
             let function = sandbox.start_with(REDRIVE, RuntimeApi::with_deadline(600_000).await);
             run_in(name, &sandbox, &function, good_messages(), failing([]).calls(1)).await
         }),
-        Case::new("messages with an unknown reason or key are put on the bus", |name| async move {
-            let sandbox = Sandbox::new().await;
+        Case::new("messages with an unknown reason or key are put on the bus", |name, bus| async move {
+            let sandbox = Sandbox::with(bus).await;
             let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
             let message = |position| {
                 let body = body_at(position);
@@ -159,15 +162,15 @@ fn secrets_that_cannot_be_read() -> Vec<Case> {
 }
 
 /// Redrive with the secret's variables.
-async fn with_secret() -> Sandbox {
-    let mut sandbox = Sandbox::new().await;
+async fn with_secret(bus: Bus) -> Sandbox {
+    let mut sandbox = Sandbox::with(bus).await;
     sandbox.set("SIGNING_SECRET_ID", "signing");
     sandbox
 }
 
 fn judging(name: &'static str, plan: Plan, messages: Vec<Message>, expected: Expected) -> Case {
-    Case::new(name, move |name| async move {
-        let sandbox = with_secret().await;
+    Case::new(name, move |name, bus| async move {
+        let sandbox = with_secret(bus).await;
         sandbox.secrets.plan("GetSecretValue", plan);
         let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
         run_in(name, &sandbox, &function, messages, expected).await

@@ -6,7 +6,7 @@ use momento_eventbridge::signature::sign;
 use serde_json::Value;
 use test_kit::fault::{Fault, always};
 use test_kit::momento;
-use test_kit::sandbox::Sandbox;
+use test_kit::sandbox::{Bus, Sandbox};
 
 /// Never logged, except in the record of an event that neither the bus nor the retry queue accepted.
 pub const TEXT: &str = "text-of-the-publisher";
@@ -47,19 +47,23 @@ pub struct Kind {
 }
 
 /// What a process finds when it starts.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum World {
     /// A bus and a secret. Calls fail by the topic of the event.
     Ready,
     NoBus,
     NoSecret,
+    /// A Custom Event Bus, of which the first response to each event is lost.
+    CustomBus,
 }
 
-pub const WORLDS: [World; 3] = [World::Ready, World::NoBus, World::NoSecret];
+pub const WORLDS: [World; 4] = [World::Ready, World::NoBus, World::NoSecret, World::CustomBus];
 
 pub const KINDS: &[Kind] = &[
-    kind(200, "Delivered", None, 435, || webhook("paid")),
+    kind(200, "Delivered", None, 430, || webhook("paid")),
     kind(200, "Delivered, detail-type truncated", None, 40, || webhook(&long("long-"))).cut(),
+    kind(200, "Delivered, repeat suppressed by a Custom Event Bus", None, 5, || webhook("paid"))
+        .in_world(World::CustomBus),
     kind(202, "Queued: the call failed", Some("PutFailed"), 40, || webhook("put-failed")),
     kind(202, "Queued: the entry failed", Some("EntryFailed"), 40, || webhook("entry-failed")),
     kind(202, "Queued: no response in time", Some("TimedOut"), 1, || webhook("timed-out")),
@@ -124,7 +128,7 @@ pub fn named(name: &str) -> &'static Kind {
 
 /// AWS in which each call fails as the kind of the request needs it.
 pub async fn sandbox(world: World) -> Sandbox {
-    let mut sandbox = Sandbox::new().await;
+    let mut sandbox = Sandbox::with(if world == World::CustomBus { Bus::Custom } else { Bus::Classic }).await;
     sandbox.set("AWS_SECRET_ACCESS_KEY", SECRET_KEY);
     sandbox.set("AWS_SESSION_TOKEN", SESSION_TOKEN);
     sandbox.set("AWS_LAMBDA_FUNCTION_NAME", WEBHOOK_NAME);
@@ -134,9 +138,14 @@ pub async fn sandbox(world: World) -> Sandbox {
     match world {
         World::Ready => {}
         World::NoBus => sandbox.eventbridge.state().service.buses.clear(),
+        World::CustomBus => sandbox.eventbridge.plan("PutEvents", Box::new(|number, _| lost_at_first(number))),
         World::NoSecret => sandbox.secrets.plan("GetSecretValue", always(Fault::Error(400, "AccessDeniedException"))),
     }
     sandbox
+}
+
+fn lost_at_first(number: usize) -> Fault {
+    if number % 2 == 0 { Fault::ResponseLost } else { Fault::None }
 }
 
 fn put_fault(input: &Value) -> Fault {

@@ -16,6 +16,8 @@ use test_kit::momento;
 use test_kit::retry_queue::{batch, failures, webhook_body};
 use test_kit::sandbox::{Function, Sandbox};
 
+mod exactly_once;
+
 const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
 const REDRIVE: &str = env!("CARGO_BIN_EXE_redrive");
 
@@ -200,7 +202,7 @@ async fn of_ten_thousand_events_none_is_lost_while_30_percent_of_the_calls_fail(
         ("duplicates on the bus", copies.to_string()),
         ("duration of sending / of redrive", format!("{} s / {} s", sending.as_secs(), redriving.as_secs())),
     ];
-    report(&figures);
+    report("the load", &figures);
 }
 
 async fn send_all(sandbox: &Arc<Sandbox>) -> Sent {
@@ -278,24 +280,34 @@ fn count(bodies: impl Iterator<Item = Vec<u8>>, sent: &Sent) -> HashMap<u64, usi
 
 /// Sends the messages to redrive in batches of ten until none is left. Failed messages are sent again.
 async fn redrive_all(sandbox: &Sandbox, mut queue: Vec<String>) -> u64 {
-    let mut redrives = Vec::new();
-    for _ in 0..REDRIVES {
-        redrives.push(Arc::new(sandbox.start(REDRIVE).await));
-    }
+    let redrives = start_redrives(sandbox).await;
     let mut receives = 0;
     while !queue.is_empty() {
         receives += 1;
         assert!(receives <= MAX_RECEIVES, "{} messages are still in the queue", queue.len());
-        let batches: Arc<Mutex<Vec<Vec<String>>>> =
-            Arc::new(Mutex::new(queue.chunks(10).map(<[String]>::to_vec).collect()));
-        let left: Vec<_> =
-            redrives.iter().map(|redrive| tokio::spawn(redrive_some(redrive.clone(), batches.clone()))).collect();
-        queue = Vec::new();
-        for redrive in left {
-            queue.extend(redrive.await.expect("a redrive"));
-        }
+        queue = redrive_once(&redrives, queue).await;
     }
     receives
+}
+
+async fn start_redrives(sandbox: &Sandbox) -> Vec<Arc<Function>> {
+    let mut redrives = Vec::new();
+    for _ in 0..REDRIVES {
+        redrives.push(Arc::new(sandbox.start(REDRIVE).await));
+    }
+    redrives
+}
+
+/// Sends each message once, and returns those that stay in the queue.
+async fn redrive_once(redrives: &[Arc<Function>], queue: Vec<String>) -> Vec<String> {
+    let batches = Arc::new(Mutex::new(queue.chunks(10).map(<[String]>::to_vec).collect()));
+    let redriving: Vec<_> =
+        redrives.iter().map(|redrive| tokio::spawn(redrive_some(redrive.clone(), Arc::clone(&batches)))).collect();
+    let mut left = Vec::new();
+    for redrive in redriving {
+        left.extend(redrive.await.expect("a redrive"));
+    }
+    left
 }
 
 /// Sends batches while there are any, and returns the messages that stay in the queue.
@@ -311,7 +323,7 @@ async fn redrive_some(redrive: Arc<Function>, batches: Arc<Mutex<Vec<Vec<String>
     }
 }
 
-fn report(figures: &[(&str, String)]) {
+fn report(part: &str, figures: &[(&str, String)]) {
     let mut text = String::from("\n| figure | |\n| --- | ---: |\n");
     for (name, figure) in figures {
         println!("{name}: {figure}");
@@ -319,8 +331,8 @@ fn report(figures: &[(&str, String)]) {
     }
     text.push('\n');
     if Part::may_be_updated() {
-        let part =
-            Part::of("faults.md", "<!-- load: written by `make load UPDATE_DOCS=1` -->", "<!-- end of the load -->");
+        let begin = format!("<!-- {part}: written by `make load UPDATE_DOCS=1` -->");
+        let part = Part::of("faults.md", &begin, &format!("<!-- end of {part} -->"));
         part.and_then(|part| part.update(&text)).expect("docs/faults.md");
     }
 }
