@@ -25,6 +25,7 @@ INTERFACE = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
 SECRET = {"MomentoSecretString": "whsec"}
 EVERYTHING = {**SECRET, "AlarmEmail": "someone@example.com", "NoEventMinutes": 30, "EventLog": "yes"}
 OTHER_ACCOUNT = "arn:aws:events:eu-west-1:210987654321:event-bus/theirs"
+CUSTOM = "arn:aws:events:eu-west-1:123456789012:event-busv2/orders/abcdefghijklmnopqrstuvwxy"
 
 
 # ---- The form
@@ -323,9 +324,10 @@ def test_a_partial_arn_whose_last_word_has_six_letters_is_read_under_the_arn_tha
 
 
 @pytest.mark.parametrize("name", of_type("AWS::IAM::Role"))
-def test_a_role_is_for_lambda_alone(name: str):
-    [trust] = Resolver(**SECRET).properties(name)["AssumeRolePolicyDocument"]["Statement"]
-    assert (trust["Principal"], trust["Action"]) == ({"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
+def test_a_role_is_for_one_service_alone(name: str):
+    [trust] = Resolver(**EVERYTHING, EventBridgeBus=CUSTOM).properties(name)["AssumeRolePolicyDocument"]["Statement"]
+    service = "events.amazonaws.com" if name == "EventLogRole" else "lambda.amazonaws.com"
+    assert (trust["Principal"], trust["Action"]) == ({"Service": service}, "sts:AssumeRole")
     assert "ManagedPolicyArns" not in RESOURCES[name]["Properties"]
 
 
@@ -365,7 +367,7 @@ def test_a_message_is_kept_for_fourteen_days_and_encrypted():
 
 @pytest.mark.parametrize("keep", KEPT)
 def test_the_queues_are_spoken_to_over_tls_alone(keep: str):
-    resolver = Resolver(**SECRET, KeepDeadLetters=keep)
+    resolver = Resolver(**EVERYTHING, KeepDeadLetters=keep, EventBridgeBus=CUSTOM)
     protected = {}
     for name in of_type("AWS::SQS::QueuePolicy"):
         policy = resolver.properties(name)
@@ -374,7 +376,7 @@ def test_the_queues_are_spoken_to_over_tls_alone(keep: str):
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         [queue] = policy["Queues"]
         protected[queue] = deny["Resource"]
-    assert protected == {"<RetryQueue>": "<RetryQueue.Arn>", f"<{KEPT[keep]}>": f"<{KEPT[keep]}.Arn>"}
+    assert protected == {f"<{name}>": f"<{name}.Arn>" for name in ("RetryQueue", KEPT[keep], "EventLogQueue")}
 
 
 def test_the_redrive_function_takes_ten_messages_and_reports_each_one_that_failed():
