@@ -19,8 +19,10 @@ pub const RESPOND_WITHIN: Duration = Duration::from_millis(4_500);
 pub struct Case {
     /// A sentence: the name of the test, and the first cell of its row.
     pub name: &'static str,
-    pub run: Box<dyn FnOnce(Bus) -> Pin<Box<dyn Future<Output = Row>>> + Send>,
+    pub run: Box<dyn FnOnce(Bus) -> Running + Send>,
 }
+
+type Running = Pin<Box<dyn Future<Output = Row>>>;
 
 impl Case {
     /// `run` receives the name and the kind of event bus.
