@@ -126,12 +126,16 @@ fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=6
 	@fuzz/run $(or $(SECONDS),600)
 
 .PHONY: observed
-observed: ## Write the sample records and their sizes to docs/logs-and-metrics.md again
-	@UPDATE_DOCS=1 cargo test --quiet --test observed -- --test-threads=1 page emitted
+observed: ## Write the sample records and their sizes, from the release binaries, to docs/logs-and-metrics.md
+	@binaries=$$(python3 -m tools.binaries --release) && UPDATE_DOCS=1 TEST_BINARIES=$$binaries \
+		cargo test --quiet --locked --test observed -- --test-threads=1 page emitted
 
 .PHONY: dashboard
-dashboard: ## Draw docs/dashboard.png from the metrics of 75 seconds of load with faults
-	@observe/run
+dashboard: ## Draw docs/dashboard.png from 75 seconds of traffic with faults through the release binaries
+	@scripts/setup plot
+	@binaries=$$(python3 -m tools.binaries --release) && TEST_BINARIES=$$binaries \
+		cargo test --quiet --locked --test observed -- --ignored dashboard
+	@.local/venv-plot/bin/python -m tools.dashboard_picture .local/dashboard.json docs/dashboard.png
 
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)

@@ -133,6 +133,8 @@ pub async fn sandbox(world: World) -> Sandbox {
     sandbox.set("AWS_SESSION_TOKEN", SESSION_TOKEN);
     sandbox.set("AWS_LAMBDA_FUNCTION_NAME", WEBHOOK_NAME);
     sandbox.set("RUST_LOG", "INFO");
+    // The template gives it to both functions.
+    sandbox.set("SIGNING_SECRET_ID", "signing");
     sandbox.eventbridge.plan("PutEvents", Box::new(|_, input| put_fault(input)));
     sandbox.sqs.plan("SendMessage", Box::new(|_, input| send_fault(input)));
     match world {

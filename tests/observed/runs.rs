@@ -101,7 +101,6 @@ impl EveryKind {
 pub async fn redriven<'a>(batches: impl IntoIterator<Item = (Plan, &'a Vec<String>)>) -> (Vec<Value>, Output) {
     let mut sandbox = sandbox(World::Ready).await;
     sandbox.set("AWS_LAMBDA_FUNCTION_NAME", REDRIVE_NAME);
-    sandbox.set("SIGNING_SECRET_ID", "signing");
     let function = sandbox.start(REDRIVE).await;
     let mut reports = Vec::new();
     for (plan, messages) in batches {
