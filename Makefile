@@ -4,6 +4,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 PYTHON := .local/venv-test/bin/python
+HARNESS := cargo run --profile harness --locked --package harness --
 
 .PHONY: help
 help: ## Show what can be made
@@ -102,7 +103,7 @@ lint-workflows: ## actionlint and zizmor over .github
 
 .PHONY: bench
 bench: ## Measure webhook beside a plain and a no-op handler, and write docs/performance.md (minutes)
-	@bench/run
+	@$(HARNESS) bench $(or $(ROUNDS),20)
 
 .PHONY: bench-pure
 bench-pure: ## Time the pure part, verify and map, by size of the body (criterion)
@@ -110,11 +111,11 @@ bench-pure: ## Time the pure part, verify and map, by size of the body (criterio
 
 .PHONY: instructions
 instructions: ## Count the instructions of start-up, first and warm invocation; fail where they have grown by more than a tenth
-	@bench/count check
+	@$(HARNESS) instructions check
 
 .PHONY: instructions-write
 instructions-write: ## Record these counts anew, in bench/instructions.json
-	@bench/count write
+	@$(HARNESS) instructions write
 
 .PHONY: load
 load: ## Send 10,000 events while 30% of the calls fail, and account for each (a few minutes)

@@ -23,39 +23,29 @@ ITERATIONS = 5
 UNIX = 3
 
 
-def zip_bootstrap(binary: Path, compression: int = ZIP_STORED, level: int | None = None) -> bytes:
-    """Fast, and not smaller than it has to be: for the local AWS, and to compare sizes."""
-    return archive_of(binary, ZipFile, compression, level=level)
-
-
-def zip_to_deploy(binary: Path, seconds: int = EARLIEST) -> bytes:
-    import zopfli
-
-    return archive_of(binary, zopfli.ZipFile, ZIP_DEFLATED, seconds, iterations=ITERATIONS)
-
-
-def archive_of(
-    binary: Path,
-    kind: type[ZipFile],
-    compression: int,
-    seconds: int = EARLIEST,
-    level: int | None = None,
-    **options: int,
-) -> bytes:
+def zip_bootstrap(binary: Path, seconds: int = EARLIEST, kind: type[ZipFile] = ZipFile, **options: int) -> bytes:
+    """Without a `kind` that compresses, the zip is made fast and not small: for the local AWS."""
     entry = ZipInfo("bootstrap", time.gmtime(max(seconds, EARLIEST))[:6])
     entry.create_system = UNIX
     entry.external_attr = EXECUTABLE_FILE << 16
-    entry.compress_type = compression
+    entry.compress_type = ZIP_STORED if kind is ZipFile else ZIP_DEFLATED
     buffer = io.BytesIO()
-    with kind(buffer, "w", compression, **options) as archive:
-        archive.writestr(entry, binary.read_bytes(), compresslevel=level)
+    with kind(buffer, "w", entry.compress_type, **options) as archive:
+        archive.writestr(entry, binary.read_bytes())
     return buffer.getvalue()
 
 
-if __name__ == "__main__":
-    made = Path(sys.argv[2])
-    content = zip_to_deploy(Path(sys.argv[1]), int(os.environ.get("SOURCE_DATE_EPOCH") or EARLIEST))
-    unfinished = made.with_suffix(".unfinished")
+def main() -> None:
+    import zopfli
+
+    seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or EARLIEST)
+    content = zip_bootstrap(Path(sys.argv[1]), seconds, zopfli.ZipFile, iterations=ITERATIONS)
+    zipped = Path(sys.argv[2])
+    unfinished = zipped.with_suffix(".unfinished")
     unfinished.write_bytes(content)
-    unfinished.replace(made)
-    print(f"{hashlib.sha256(content).hexdigest()}  {made}  {len(content)} bytes")
+    unfinished.replace(zipped)
+    print(f"{hashlib.sha256(content).hexdigest()}  {zipped}  {len(content)} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,22 +1,35 @@
 //! A handler's binary, and the sandbox in which it runs.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use test_kit::process::Process;
 use test_kit::runtime_api::RuntimeApi;
 use test_kit::sandbox::{Bus, Function, Sandbox};
 
+use crate::binaries::root;
+
 pub struct Handler {
-    pub name: String,
-    binary: PathBuf,
+    /// Decides which root certificates it gets.
+    pub name: &'static str,
+    pub binary: PathBuf,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Handler {
-    pub fn parse(argument: &str) -> Option<Self> {
-        let (name, path) = argument.split_once('=')?;
-        Some(Self { name: name.into(), binary: path.into() })
+    pub fn new(name: &'static str, binary: PathBuf) -> Self {
+        Self { name, binary, variables: Vec::new() }
+    }
+
+    /// The same handler in a profiler, which writes to this file when it is terminated.
+    pub fn under_callgrind(&self, profile: &Path) -> Self {
+        let variables = vec![
+            ("PATH", std::env::var("PATH").unwrap_or_default()),
+            ("CALLGRIND_OUT", profile.display().to_string()),
+            ("PROFILED", self.binary.display().to_string()),
+        ];
+        Self { name: self.name, binary: root().join("bench/under-callgrind"), variables }
     }
 
     /// A sandbox for one process, over TLS. What the fakes keep of one process would slow down the next.
@@ -26,18 +39,15 @@ impl Handler {
         // `webhook` (or a variant of it, `webhook-…`) trusts the few roots that it has, and a handler with the SDK's
         // defaults trusts all those of the system. Each gets as many certificates as on Lambda, and one for the fakes.
         sandbox.add_roots(&if self.name.starts_with("webhook") { own_roots() } else { system_roots() });
-        // For a profiler that is started in place of the handler.
-        for variable in ["PATH", "CALLGRIND_OUT", "PROFILED"] {
-            if let Ok(value) = std::env::var(variable) {
-                sandbox.set(variable, &value);
-            }
+        for (variable, value) in &self.variables {
+            sandbox.set(variable, value);
         }
         sandbox
     }
 
     pub async fn start(&self, sandbox: &Sandbox) -> Function {
         let runtime = RuntimeApi::start().await;
-        let process = Process::start(&self.binary, &sandbox.environment(&self.name, &runtime));
+        let process = Process::start(&self.binary, &sandbox.environment(self.name, &runtime));
         Function { process, runtime }
     }
 }

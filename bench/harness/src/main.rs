@@ -1,46 +1,47 @@
 //! Runs handlers as processes of their own against the fakes of the test kit, over TLS.
 //!
-//! - `harness measure ROUNDS HANDLER…` runs the handlers in turn at each round-trip time and body size, and prints the measurements as JSON.
-//! - `harness drive HANDLER INVOCATIONS BYTES` starts one handler, sends it this many webhooks and ends it, for a profiler.
-//!
-//! A handler is `NAME=PATH`. Its name decides which root certificates it gets.
+//! - `harness bench ROUNDS` measures the handlers in turn at each round-trip time and body size, and writes the tables and
+//!   the plot of docs/performance.md.
+//! - `harness instructions check` compares the instructions of `webhook` with bench/instructions.json, and fails if one
+//!   count is more than 10% higher. `harness instructions write` replaces that file.
 
+mod binaries;
 mod drive;
 mod handler;
+mod instructions;
+mod machine;
 mod measure;
+mod page;
+mod plot;
+mod report;
+mod statistics;
 mod webhook;
 
-use std::process::ExitCode;
-
-use handler::Handler;
+use std::error::Error;
+use std::process::{Command, ExitCode};
 
 // One thread for all the fakes, so that they use one core, apart from the handler.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments[..] {
-        ["measure", rounds, ref handlers @ ..] if !handlers.is_empty() => measure(rounds, handlers).await,
-        ["drive", handler, invocations, bytes] => drive(handler, invocations, bytes).await,
-        _ => None,
-    };
-    match done {
-        Some(()) => ExitCode::SUCCESS,
-        None => {
-            eprintln!("Usage: harness measure ROUNDS NAME=PATH…\n       harness drive NAME=PATH INVOCATIONS BYTES");
-            ExitCode::from(2)
+    match run(&arguments).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("Error: {error}");
+            ExitCode::FAILURE
         }
     }
 }
 
-async fn measure(rounds: &str, handlers: &[&str]) -> Option<()> {
-    let handlers = handlers.iter().map(|handler| Handler::parse(handler)).collect::<Option<Vec<_>>>()?;
-    let runs = measure::measure(rounds.parse().ok()?, &handlers).await;
-    println!("{}", serde_json::Value::from(runs));
-    Some(())
-}
-
-async fn drive(handler: &str, invocations: &str, bytes: &str) -> Option<()> {
-    drive::drive(&Handler::parse(handler)?, invocations.parse().ok()?, bytes.parse().ok()?).await;
-    Some(())
+async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        return Err("valgrind is missing; it counts the instructions. Install it with: apt-get install valgrind".into());
+    }
+    match arguments {
+        ["bench", rounds] => page::write(rounds.parse()?).await,
+        ["instructions", "check"] => instructions::check().await,
+        ["instructions", "write"] => instructions::write().await,
+        _ => Err("Usage: harness bench ROUNDS, or harness instructions check, or harness instructions write".into()),
+    }
 }

@@ -6,18 +6,31 @@ use std::time::Duration;
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
-use serde_json::{Value, json};
 
 use crate::handler::Handler;
 use crate::webhook;
 use test_kit::sandbox::Function;
 
-/// None, and the round-trip time within a region.
-const ROUND_TRIPS: [Duration; 2] = [Duration::ZERO, Duration::from_micros(4_500)];
-const BODIES: [usize; 3] = [200, 4 * 1024, 160 * 1024];
+pub const NO_DELAY: Duration = Duration::ZERO;
+pub const IN_A_REGION: Duration = Duration::from_micros(4_500);
+pub const ROUND_TRIPS: [Duration; 2] = [NO_DELAY, IN_A_REGION];
+pub const BODIES: [usize; 3] = [200, 4 * 1024, 160 * 1024];
+
+/// One process of a handler, from its start to its last warm invocation. Times are in milliseconds.
+pub struct Run {
+    pub handler: &'static str,
+    pub round_trip: Duration,
+    pub body: usize,
+    pub start_up: f64,
+    pub start_up_cpu: f64,
+    pub first: f64,
+    pub warm: Vec<f64>,
+    pub warm_cpu: f64,
+    pub peak_mebibytes: f64,
+}
 
 /// Runs all handlers at all round-trip times and sizes, this many times, one after the other and in changing order.
-pub async fn measure(rounds: usize, handlers: &[Handler]) -> Vec<Value> {
+pub async fn measure(rounds: usize, handlers: &[Handler]) -> Vec<Run> {
     let mut runs = Vec::new();
     for round in 0..rounds {
         for round_trip in ROUND_TRIPS {
@@ -38,7 +51,7 @@ fn warm_invocations(round_trip: Duration) -> u32 {
     if round_trip.is_zero() { 200 } else { 40 }
 }
 
-async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Value {
+async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Run {
     let sandbox = handler.sandbox(round_trip).await;
     let function = start_apart(handler, &sandbox).await;
     let clock = CpuClock::of(&function);
@@ -55,17 +68,17 @@ async fn run(handler: &Handler, round_trip: Duration, bytes: usize) -> Value {
     }
     let warm_cpu = (clock.now() - first.1) / invocations;
 
-    json!({
-        "handler": handler.name,
-        "roundTripMilliseconds": milliseconds(round_trip),
-        "bodyBytes": bytes,
-        "startUp": milliseconds(ready.0 - started),
-        "startUpCpu": milliseconds(ready.1),
-        "first": milliseconds(first.0),
-        "warm": warm,
-        "warmCpu": milliseconds(warm_cpu),
-        "peakKibibytes": peak_kibibytes(function.process.id()),
-    })
+    Run {
+        handler: handler.name,
+        round_trip,
+        body: bytes,
+        start_up: milliseconds(ready.0 - started),
+        start_up_cpu: milliseconds(ready.1),
+        first: milliseconds(first.0),
+        warm,
+        warm_cpu: milliseconds(warm_cpu),
+        peak_mebibytes: peak_kibibytes(function.process.id()) / 1024.0,
+    }
 }
 
 async fn invoke(function: &Function, bytes: usize) -> Duration {
@@ -101,12 +114,12 @@ impl CpuClock {
     }
 }
 
-fn peak_kibibytes(process: u32) -> u64 {
+fn peak_kibibytes(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("a process that runs");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak");
     peak.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }

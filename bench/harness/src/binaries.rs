@@ -1,0 +1,46 @@
+//! The handlers' release binaries, where Cargo puts them on this machine.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::handler::Handler;
+
+pub fn root() -> &'static Path {
+    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    Path::new(ROOT)
+}
+
+pub fn webhook() -> Result<Handler, Box<dyn Error>> {
+    Ok(Handler::new("webhook", build("Cargo.toml", "webhook")?))
+}
+
+/// `webhook`, and the handlers that it is compared with.
+pub fn all() -> Result<[Handler; 3], Box<dyn Error>> {
+    eprintln!("The first build of the plain handler takes minutes.");
+    Ok([
+        webhook()?,
+        Handler::new("plain", build("bench/plain-handler/Cargo.toml", "plain-handler")?),
+        Handler::new("no-op", build("bench/no-op-handler/Cargo.toml", "no-op-handler")?),
+    ])
+}
+
+fn build(manifest: &str, name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let output = Command::new("cargo")
+        .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", name])
+        .arg("--manifest-path")
+        .arg(root().join(manifest))
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("cargo could not build {name}; its own message says why.").into());
+    }
+    let messages = String::from_utf8(output.stdout)?;
+    let executable = messages.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message["executable"].as_str()?))
+    });
+    executable.ok_or_else(|| format!("cargo built no {name}.").into())
+}
