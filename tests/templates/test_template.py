@@ -211,6 +211,20 @@ def test_the_archive_holds_what_came_from_momento_for_as_long_as_was_asked():
     assert archive["RetentionDays"] == "3"
 
 
+# ---- The event log
+
+
+def test_the_event_log_has_a_policy_of_its_own_and_uses_none_of_the_accounts_ten():
+    resolver = Resolver(**SECRET, EventLog="yes")
+    group = resolver.properties("EventLogGroup")
+    [statement] = group["ResourcePolicyDocument"]["Statement"]
+    arn = f"arn:aws:logs:eu-west-1:{PSEUDO['AWS::AccountId']}:log-group:{group['LogGroupName']}"
+    assert statement["Resource"] == f"{arn}:*"
+    assert statement["Principal"] == {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]}
+    assert statement["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert of_type("AWS::Logs::ResourcePolicy") == {}
+
+
 # ---- Roles
 
 
@@ -418,7 +432,6 @@ def test_whatever_can_have_a_tag_has_one():
         "AWS::Events::Archive",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
-        "AWS::Logs::ResourcePolicy",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",
     }

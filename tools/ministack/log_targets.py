@@ -1,7 +1,7 @@
 """A log group as the target of a rule: ministack's EventBridge delivers to none.
 
-As in a real account, the group's name begins with /aws/events/ and a resource policy lets EventBridge write there; else
-the event does not arrive.
+As in a real account, the group's name begins with /aws/events/ and a resource policy, the account's or the group's own,
+lets EventBridge write there; else the event does not arrive.
 """
 
 import json
@@ -18,7 +18,8 @@ PREFIX = "/aws/events/"
 
 
 def is_writing_allowed(stream_arn: str) -> bool:
-    for policy in cloudwatch_logs._resource_policies.values():
+    policies = [*cloudwatch_logs._resource_policies.values(), *cloudwatch_logs._log_group_policies.values()]
+    for policy in policies:
         for statement in json.loads(policy["policyDocument"])["Statement"]:
             services, actions, resources = (
                 [value] if isinstance(value, str) else value
