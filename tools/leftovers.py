@@ -9,6 +9,7 @@ def everything(aws: LocalAws, bus: str = "default") -> set[tuple[str, str]]:
     events, watch, logs, sns, functions = (
         aws.client(service) for service in ("events", "cloudwatch", "logs", "sns", "lambda")
     )
+    gateway = aws.client("apigatewayv2")
     lists = {
         "queue": aws.client("sqs").list_queues().get("QueueUrls", []),
         "secret": [
@@ -19,6 +20,11 @@ def everything(aws: LocalAws, bus: str = "default") -> set[tuple[str, str]]:
         "mapping": [it["UUID"] for it in functions.list_event_source_mappings()["EventSourceMappings"]],
         "log group": [it["logGroupName"] for it in logs.describe_log_groups()["logGroups"]],
         "log policy": [it["policyName"] for it in logs.describe_resource_policies()["resourcePolicies"]],
+        "policy of a log group": [
+            it["resourceArn"] for it in logs.describe_resource_policies(policyScope="RESOURCE")["resourcePolicies"]
+        ],
+        "api": [it["ApiId"] for it in gateway.get_apis()["Items"]],
+        "domain": [it["DomainName"] for it in gateway.get_domain_names()["Items"]],
         "alarm": [it["AlarmName"] for it in watch.describe_alarms()["MetricAlarms"]],
         "dashboard": [it["DashboardName"] for it in watch.list_dashboards()["DashboardEntries"]],
         "archive": [it["ArchiveName"] for it in events.list_archives()["Archives"]],

@@ -29,6 +29,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -125,15 +126,35 @@ class LocalAws:
             )
         return self._clients[key]
 
+    def as_role(self, name: str) -> Callable[[str], Any]:
+        """Makes clients that act in a role: as_role("name")("sqs")."""
+        role = self.client("iam").get_role(RoleName=name)["Role"]["Arn"]
+        given = self.client("sts").assume_role(RoleArn=role, RoleSessionName="local")["Credentials"]
+
+        def client(service: str) -> Any:
+            return boto3.client(
+                service,
+                region_name=self.region,
+                endpoint_url=self.endpoint,
+                aws_access_key_id=given["AccessKeyId"],
+                aws_secret_access_key=given["SecretAccessKey"],
+                aws_session_token=given["SessionToken"],
+                config=CLIENT_CONFIG,
+            )
+
+        return client
+
     @property
     def group(self) -> int:
         """The process group in which the local AWS and the functions run."""
         return self._process.pid
 
     def function_url_local(self, url: str) -> str:
-        """The address on this machine of a Function URL as the stack's output gives it."""
+        """The address on this machine of a Function URL or an HTTP API, as the stack's output gives it."""
         parts = urlsplit(url)
-        return f"{self.endpoint}/_aws/lambda-url/{(parts.hostname or '').split('.')[0]}{parts.path or '/'}"
+        identifier, service = (parts.hostname or "").split(".")[:2]
+        stage = "/$default" if service == "execute-api" else ""
+        return f"{self.endpoint}/_aws/{service}/{identifier}{stage}{parts.path or '/'}"
 
     def deploy(
         self, stack: str, template: Path, parameters: dict[str, str] | None = None, region: str | None = None

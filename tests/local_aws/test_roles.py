@@ -6,9 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tools.leftovers import resources
@@ -43,21 +41,7 @@ class Deployed:
             self.aws.client("events").delete_event_bus(Name=bus)
 
     def as_role(self, logical_id: str) -> Client:
-        arn = self.aws.client("iam").get_role(RoleName=self.resources[logical_id])["Role"]["Arn"]
-        given = self.aws.client("sts").assume_role(RoleArn=arn, RoleSessionName="test-of-the-role")["Credentials"]
-
-        def client(service: str) -> Any:
-            return boto3.client(
-                service,
-                region_name=self.aws.region,
-                endpoint_url=self.aws.endpoint,
-                aws_access_key_id=given["AccessKeyId"],
-                aws_secret_access_key=given["SecretAccessKey"],
-                aws_session_token=given["SessionToken"],
-                config=Config(retries={"max_attempts": 0}),
-            )
-
-        return client
+        return self.aws.as_role(self.resources[logical_id])
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import os
 from ministack.app import main
 
 from tools.ministack.conditions import register_conditions
+from tools.ministack.keys import register_keys
 from tools.ministack.log_targets import register_log_targets
 from tools.ministack.resources import register_handlers
 from tools.ministack.transport import register_transport
@@ -15,5 +16,6 @@ if __name__ == "__main__":
     register_handlers()
     register_conditions()
     register_log_targets()
+    register_keys()
     register_transport()
     main()

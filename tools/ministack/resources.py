@@ -1,9 +1,10 @@
-"""CloudFormation resource types that ministack lacks, on its own EventBridge, behaving as the real service does.
+"""CloudFormation resource types that ministack lacks or makes in part, behaving as the real service does.
 
 - AWS::Events::Connection, ApiDestination and Archive. An archive on a bus that does not exist and a destination whose
   connection does not exist fail, so that the stack rolls back.
 - AWS::Events::Rule, ministack's own, fails on a bus that does not exist and for a pattern that EventBridge refuses.
 - Ref of an AWS::SecretsManager::Secret is its ARN, as in a real account (ministack gives the name).
+- AWS::IAM::Role keeps its permissions boundary (ministack drops it), and fails for a policy that does not exist.
 - DescribeEventBus takes an ARN as well as a name, and a role that allows it on that bus allows it.
 """
 
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from ministack.core import iam_actions
-from ministack.services import eventbridge, secretsmanager
+from ministack.services import eventbridge, iam, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Attributes = dict[str, str]
@@ -164,6 +165,31 @@ class SecretByArn:
         cls.handlers["delete"](cls.name(arn), properties)
 
 
+class RoleWithBoundary:
+    """ministack's own handlers for a role, with its permissions boundary."""
+
+    handlers: ClassVar[dict] = dict(provisioners._RESOURCE_HANDLERS["AWS::IAM::Role"])
+
+    @classmethod
+    def create(cls, logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
+        require_policy(properties.get("PermissionsBoundary"))
+        name, attributes = cls.handlers["create"](logical_id, properties, stack)
+        iam._roles[name]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+        return name, attributes
+
+    @classmethod
+    def update(cls, name: str, old: dict, new: dict, stack: str, logical_id: str) -> tuple[str, Attributes]:
+        require_policy(new.get("PermissionsBoundary"))
+        name, attributes = cls.handlers["update"](name, old, new, stack, logical_id)
+        iam._roles[name]["PermissionsBoundary"] = new.get("PermissionsBoundary")
+        return name, attributes
+
+
+def require_policy(boundary: str | None) -> None:
+    if boundary and (refusal := iam._boundary_policy_error(boundary)):
+        raise ValueError(refusal[2].decode())
+
+
 def register_handlers() -> None:
     eventbridge._describe_event_bus = describe_event_bus
     iam_actions.extract_resource_arn = extract_resource_arn
@@ -181,6 +207,11 @@ def register_handlers() -> None:
             },
             "AWS::Events::Archive": {"create": create_archive, "update": update_archive, "delete": delete_archive},
             "AWS::Events::Rule": {**rule_handlers, "create": create_rule},
+            "AWS::IAM::Role": {
+                **RoleWithBoundary.handlers,
+                "create": RoleWithBoundary.create,
+                "update": RoleWithBoundary.update,
+            },
             "AWS::SecretsManager::Secret": {
                 **SecretByArn.handlers,
                 "create": SecretByArn.create,
