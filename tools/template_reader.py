@@ -134,7 +134,7 @@ class Resolver:
 def alarm_metrics(resolver: Resolver) -> set[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
     """(namespace, metric, dimension names, dimension values) of each alarm."""
     found = set()
-    for name in of_type("AWS::CloudWatch::Alarm"):
+    for name in filter(resolver.exists, of_type("AWS::CloudWatch::Alarm")):
         alarm = resolver.properties(name)
         dimensions = alarm["Dimensions"]
         names = tuple(dimension["Name"] for dimension in dimensions)

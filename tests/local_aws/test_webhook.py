@@ -1,4 +1,4 @@
-"""The cases of tests/cases, sent to the Function URL of the deployed template."""
+"""The cases of tests/cases, sent to both endpoints of the deployed template: the Function URL and the HTTP API."""
 
 from __future__ import annotations
 
@@ -14,12 +14,23 @@ from tools.waiting import wait_for
 from tools.webhook_cases import SECRET
 from tools.webhook_checks import BUS, IN_BOTH_ENCODINGS, Handler
 
+ENDPOINTS = {"function-url": "FunctionUrl", "http-api": "HttpApi"}
+
 
 @pytest.fixture(scope="module")
-def handler(aws: LocalAws, gate: EventBridgeGate, make_bus: Callable[[str], BusWatch]) -> Iterator[Handler]:
+def watch(make_bus: Callable[[str], BusWatch]) -> BusWatch:
+    return make_bus(BUS)
+
+
+@pytest.fixture(scope="module", params=ENDPOINTS)
+def handler(request: pytest.FixtureRequest, aws: LocalAws, gate: EventBridgeGate, watch: BusWatch) -> Iterator[Handler]:
     """The deployed template without its redrive, so that what is queued stays to be looked at."""
-    watch = make_bus(BUS)
-    parameters = {"MomentoSecretString": SECRET, "EventBridgeBus": BUS, "Architecture": ARCHITECTURE}
+    parameters = {
+        "MomentoSecretString": SECRET,
+        "EventBridgeBus": BUS,
+        "Architecture": ARCHITECTURE,
+        "Endpoint": ENDPOINTS[request.param],
+    }
     outputs = aws.deploy("webhook-cases", ROOT / "template.yaml", parameters)
     functions = aws.client("lambda")
     name = outputs["RedriveFunctionName"]
@@ -31,7 +42,7 @@ def handler(aws: LocalAws, gate: EventBridgeGate, make_bus: Callable[[str], BusW
     )
     gate.take()
     url = aws.function_url_local(outputs["FunctionUrl"])
-    yield Handler("function-url", url, gate, watch, aws.client("sqs"), outputs["RetryQueueUrl"])
+    yield Handler(request.param, url, gate, watch, aws.client("sqs"), outputs["RetryQueueUrl"])
     aws.delete("webhook-cases")
 
 

@@ -138,7 +138,7 @@ def test_a_queue_is_reached_over_tls_only(queue: str) -> None:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_a_queue_is_encrypted_and_keeps_messages_as_long_as_sqs_can(queue: str) -> None:
-    properties = RESOURCES[queue]["Properties"]
+    properties = Resolver(TEMPLATE).properties(queue)
     assert properties["SqsManagedSseEnabled"] is True
     assert properties["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
 

@@ -14,7 +14,7 @@ OURS = f"arn:aws:events:eu-west-1:123456789012:event-busv2/orders/{ID}"
 THEIRS = OURS.replace("123456789012", "210987654321")
 CLASSIC = "arn:aws:events:eu-west-1:123456789012:event-bus/orders"
 LOG = ["EventLogQueue", "EventLogQueuePolicy", "EventLogRole", "EventLogSubscriber"]
-CLASSIC_LOG = ["EventLogGroup", "EventLogPolicy", "EventLogRule"]
+CLASSIC_LOG = ["EventLogGroup", "EventLogRule"]
 
 
 def for_bus(bus: str, log: str = "yes") -> Resolver:

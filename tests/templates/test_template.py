@@ -100,8 +100,7 @@ def test_the_secret_is_shown_nowhere():
     ],
 )
 def test_exactly_one_secret_is_asked_for(given: dict[str, str], allowed: bool):
-    [rule] = TEMPLATE["Rules"].values()
-    [assertion] = rule["Assertions"]
+    [assertion] = TEMPLATE["Rules"]["OneSecret"]["Assertions"]
     assert Resolver(**given).resolve(assertion["Assert"]) is allowed
     assert "MomentoSecretString" in assertion["AssertDescription"]
 
@@ -115,7 +114,8 @@ def test_the_template_uses_only_the_yaml_that_cloudformation_reads():
 
 
 def test_the_url_may_be_called_by_anyone_and_the_function_through_the_url_alone():
-    permissions = [Resolver(**SECRET).properties(name) for name in of_type("AWS::Lambda::Permission")]
+    resolver = Resolver(**SECRET)
+    permissions = [resolver.properties(name) for name in of_type("AWS::Lambda::Permission") if resolver.exists(name)]
     function = {"FunctionName": "<WebhookFunction.Arn>", "Principal": "*"}
     assert sorted(permissions, key=lambda permission: permission["Action"]) == [
         {**function, "Action": "lambda:InvokeFunction", "InvokedViaFunctionUrl": True},
@@ -376,7 +376,8 @@ def test_an_outage_of_half_an_hour_heals_by_itself():
 def test_a_message_is_kept_for_fourteen_days_and_encrypted():
     for name, queue in of_type("AWS::SQS::Queue").items():
         assert queue["Properties"]["MessageRetentionPeriod"] == 14 * 24 * 60 * 60, name
-        assert queue["Properties"]["SqsManagedSseEnabled"] is True, name
+        properties = Resolver(**SECRET, KeepDeadLetters="yes" if name.startswith("Kept") else "no").properties(name)
+        assert properties["SqsManagedSseEnabled"] is True, name
 
 
 @pytest.mark.parametrize("keep", KEPT)
@@ -412,7 +413,8 @@ def test_no_resource_has_a_name_that_a_second_stack_would_have_too():
     for logical_id, resource in RESOURCES.items():
         for key, value in resource["Properties"].items():
             if NAMING.match(key):
-                assert "AWS::StackId" in str(value) or "Fn::GetAtt" in value, f"{logical_id}.{key} is {value}"
+                own = ("AWS::StackId", "AWS::StackName", "Fn::GetAtt")
+                assert any(name in str(value) for name in own), f"{logical_id}.{key} is {value}"
 
 
 def test_deleting_the_stack_leaves_nothing_but_the_dead_letters_that_were_asked_to_stay():
@@ -429,6 +431,9 @@ def test_what_holds_data_says_what_becomes_of_it():
 
 def test_whatever_can_have_a_tag_has_one():
     untagged = {
+        "AWS::ApiGatewayV2::ApiMapping",
+        "AWS::ApiGatewayV2::Integration",
+        "AWS::ApiGatewayV2::Route",
         "AWS::Events::Archive",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
@@ -437,14 +442,19 @@ def test_whatever_can_have_a_tag_has_one():
     }
     for name, resource in RESOURCES.items():
         if resource["Type"] not in untagged:
-            assert {"Key": "application", "Value": "momento-eventbridge"} in resource["Properties"]["Tags"], name
+            tags = resource["Properties"]["Tags"]
+            if isinstance(tags, list):
+                tags = {tag["Key"]: tag["Value"] for tag in tags}
+            assert tags["application"] == "momento-eventbridge", name
 
 
 # ---- Alarms and the dashboard
 
 ALARMS = of_type("AWS::CloudWatch::Alarm")
+ENDPOINTS = ["FunctionUrl", "HttpApi"]
 # As AWS's documentation of each service names them.
 METRICS_OF_AWS = {
+    "AWS/ApiGateway": {"ApiId": {"5xx"}},
     "AWS/Lambda": {"FunctionName": {"Duration", "Errors", "Throttles", "Url5xxCount"}},
     "AWS/SQS": {
         "QueueName": {
@@ -474,17 +484,23 @@ def test_an_alarm_says_what_happened_and_what_to_do(name: str):
 )
 @pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_tells_whom_it_was_told_to(name: str, given: dict[str, str], told: list[str]):
-    assert Resolver(**SECRET, **given).properties(name)["AlarmActions"] == told
+    endpoint = "HttpApi" if name.startswith("HttpApi") else "FunctionUrl"
+    assert Resolver(**SECRET, **given, Endpoint=endpoint).properties(name)["AlarmActions"] == told
 
 
-def test_there_is_an_alarm_for_each_thing_that_can_go_wrong():
-    watched = {(namespace, metric) for namespace, metric, _, _ in alarm_metrics(Resolver(**EVERYTHING))}
+@pytest.mark.parametrize(
+    ("endpoint", "server_errors"),
+    [("FunctionUrl", ("AWS/Lambda", "Url5xxCount")), ("HttpApi", ("AWS/ApiGateway", "5xx"))],
+)
+def test_there_is_an_alarm_for_each_thing_that_can_go_wrong(endpoint: str, server_errors: tuple[str, str]):
+    resolver = Resolver(**EVERYTHING, Endpoint=endpoint)
+    watched = {(namespace, metric) for namespace, metric, _, _ in alarm_metrics(resolver)}
     assert watched == {
+        server_errors,
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("AWS/SQS", "ApproximateAgeOfOldestMessage"),
         ("AWS/Lambda", "Throttles"),
         ("AWS/Lambda", "Errors"),
-        ("AWS/Lambda", "Url5xxCount"),
         ("MomentoEventBridge", "BothFailed"),
         ("MomentoEventBridge", "SecretUnavailable"),
         ("MomentoEventBridge", "Forged"),
@@ -493,13 +509,15 @@ def test_there_is_an_alarm_for_each_thing_that_can_go_wrong():
 
 
 @pytest.mark.parametrize("keep", KEPT)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("metrics", [alarm_metrics, dashboard_metrics])
-def test_a_metric_of_aws_exists_and_belongs_to_this_stack(metrics, keep: str):
+def test_a_metric_of_aws_exists_and_belongs_to_this_stack(metrics, endpoint: str, keep: str):
     owners = {
+        "ApiId": {"<HttpApi>"},
         "FunctionName": {"<WebhookFunction>"},
         "QueueName": {"<RetryQueue.QueueName>", f"<{KEPT[keep]}.QueueName>"},
     }
-    for namespace, metric, names, values in metrics(Resolver(**EVERYTHING, KeepDeadLetters=keep)):
+    for namespace, metric, names, values in metrics(Resolver(**EVERYTHING, KeepDeadLetters=keep, Endpoint=endpoint)):
         if namespace != "MomentoEventBridge":
             [dimension], [value] = names, values
             assert metric in METRICS_OF_AWS[namespace][dimension]
@@ -576,23 +594,26 @@ def test_each_chart_has_a_title_a_unit_and_a_label_for_each_line():
             assert properties["yAxis"]["left"]["label"]
 
 
-def test_a_threshold_drawn_on_the_dashboard_is_the_alarms_own():
-    resolver = Resolver(**EVERYTHING, ForgedThreshold=7)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_threshold_drawn_on_the_dashboard_is_the_alarms_own(endpoint: str):
+    resolver = Resolver(**EVERYTHING, ForgedThreshold=7, Endpoint=endpoint)
     drawn = {}
     for widget in resolver.dashboard():
         for annotation in widget["properties"].get("annotations", {}).get("horizontal", []):
             if annotation["label"].startswith("Alarm"):
                 for namespace, metric, *_ in widget["properties"]["metrics"]:
                     drawn[namespace, metric] = annotation["value"]
-    alarms = [resolver.properties(name) for name in ALARMS if name != "NoEventAlarm"]
+    alarms = [resolver.properties(name) for name in ALARMS if name != "NoEventAlarm" and resolver.exists(name)]
     assert {(alarm["Namespace"], alarm["MetricName"]) for alarm in alarms} <= drawn.keys()
     for alarm in alarms:
         assert drawn[alarm["Namespace"], alarm["MetricName"]] == int(alarm["Threshold"]), alarm["MetricName"]
 
 
-def test_the_dashboard_shows_the_state_of_every_alarm():
-    [widget] = [widget for widget in Resolver(**EVERYTHING).dashboard() if widget["type"] == "alarm"]
-    assert sorted(widget["properties"]["alarms"]) == sorted(f"<{name}.Arn>" for name in ALARMS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_the_dashboard_shows_the_state_of_every_alarm(endpoint: str):
+    resolver = Resolver(**EVERYTHING, Endpoint=endpoint)
+    [widget] = [widget for widget in resolver.dashboard() if widget["type"] == "alarm"]
+    assert sorted(widget["properties"]["alarms"]) == sorted(f"<{name}.Arn>" for name in ALARMS if resolver.exists(name))
 
 
 # ---- What the documentation says of it
