@@ -62,11 +62,14 @@ test-sam: ## Run the commands of docs/deploying.md in a fresh clone: sam build, 
 	@scripts/setup test build sam
 	@$(PYTHON) -m pytest tests/sam
 
+.PHONY: test-iac
+test-iac: ## Run the commands of docs/terraform-and-cdk.md: evaluate the Terraform module, deploy with CDK, on a local AWS
+	@scripts/setup test lint iac
+	@$(PYTHON) -m pytest tests/iac
+
 .PHONY: scan
-scan: ## Run checkov over the templates; each exception is written beside its resource, with its reason
-	@scripts/setup scan
-	@.local/venv-scan/bin/checkov --framework cloudformation --compact --quiet --skip-download \
-		--file $$(git ls-files '*.yaml' | xargs grep -l '^AWSTemplateFormatVersion')
+scan: ## Run checkov and cfn-lint over the templates, for each choice of parameters that makes other resources
+	@scripts/scan
 
 .PHONY: binaries
 binaries:
