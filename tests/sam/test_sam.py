@@ -5,72 +5,28 @@ Not among the tests of `make test`, since SAM compiles everything anew: `make te
 
 from __future__ import annotations
 
-import os
-import re
 import shlex
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tools.bus_watch import BusWatch
+from tools.fresh_clone import FreshClone
 from tools.leftovers import everything
 from tools.local_aws import LocalAws
 from tools.momento_webhook import captured_body, post_signed
-from tools.paths import ARCHITECTURE, ROOT, programs
+from tools.pages import blocks
+from tools.paths import ARCHITECTURE
 from tools.template_reader import PARAMETERS
 
 SECRET = "whsec-of-sam"
 STACK = "momento-eventbridge"
-PAGE = (ROOT / "docs" / "deploying.md").read_text()
 
 
 def commands(heading: str) -> list[list[str]]:
     """The shell blocks of a section, each as its lines."""
-    section = PAGE.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return [block.strip().splitlines() for block in blocks]
-
-
-class User:
-    """A shell in a fresh clone, with SAM, cargo-lambda and credentials for the local AWS."""
-
-    def __init__(self, aws: LocalAws, folder: Path):
-        self.clone = folder / "clone"
-        subprocess.run(["git", "clone", "--quiet", "--no-local", "--depth=1", ROOT.as_uri(), self.clone], check=True)
-        home = Path.home()
-        tools = [programs("build"), programs("sam")]
-        self.environment = {
-            "PATH": os.pathsep.join([*map(str, tools), os.environ["PATH"]]),
-            "HOME": str(folder),
-            "CARGO_HOME": os.environ.get("CARGO_HOME", str(home / ".cargo")),
-            "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(home / ".rustup")),
-            # What was compiled for the last run is not compiled again.
-            "CARGO_TARGET_DIR": os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")),
-            "SAM_CLI_TELEMETRY": "0",
-            "AWS_ENDPOINT_URL": aws.endpoint,
-            "AWS_REGION": aws.region,
-            "AWS_DEFAULT_REGION": aws.region,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "LANG": "C.UTF-8",
-        }
-
-    def types(self, command: str, answers: str = "", **environment: str) -> str:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", command],
-            cwd=self.clone,
-            env=self.environment | environment,
-            input=answers,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            # Without a terminal, the question for the secret is answered on standard input too.
-            start_new_session=True,
-        )
-        assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
-        return done.stdout
+    return [block.strip().splitlines() for block in blocks("deploying.md", heading, "sh")]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +37,7 @@ def aws() -> Iterator[LocalAws]:
 
 @pytest.mark.timeout(3600)
 def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: LocalAws, tmp_path: Path):
-    user = User(aws, tmp_path)
+    user = FreshClone(aws, tmp_path, "build", "sam")
     native, x86 = commands("Deploy with AWS SAM")
     validate, build, deploy = native[:1] + x86 if ARCHITECTURE == "x86_64" else native
 
@@ -96,7 +52,7 @@ def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: 
     said = user.types(deploy, "\n".join(answers))
     assert "Successfully created/updated stack" in said
     assert SECRET not in said
-    assert SECRET not in (user.clone / "samconfig.toml").read_text()
+    assert SECRET not in (user.path / "samconfig.toml").read_text()
 
     described = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
