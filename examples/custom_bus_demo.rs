@@ -35,7 +35,9 @@ async fn main() {
     println!("\n[5/5 Redrive the same message once more, {minutes} minutes later]");
     sandbox.eventbridge.state().service.custom.as_mut().expect("Custom Event Buses").advance(DEDUPLICATION_WINDOW);
     redrive(&sandbox).await;
-    println!("\nAfter {minutes} minutes, a repeat is an event of its own: docs/custom-event-bus.md says what that means.");
+    println!(
+        "\nAfter {minutes} minutes, a repeat is an event of its own: docs/custom-event-bus.md says what that means."
+    );
 }
 
 /// The binary that was built beside this one.

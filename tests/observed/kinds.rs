@@ -147,7 +147,7 @@ pub async fn sandbox(world: World) -> Sandbox {
 }
 
 fn lost_at_first(number: usize) -> Fault {
-    if number % 2 == 0 { Fault::ResponseLost } else { Fault::None }
+    if number.is_multiple_of(2) { Fault::ResponseLost } else { Fault::None }
 }
 
 fn put_fault(input: &Value) -> Fault {
