@@ -7,9 +7,17 @@ import pytest
 from tools.cloudwatch import AlarmState, Sample, alarm_state, datapoints
 from tools.template_reader import Resolver, of_type
 
-RESOLVER = Resolver(MomentoSecretString="x", NoEventMinutes=3, ForgedThreshold=4)
+RESOLVERS = [
+    Resolver(MomentoSecretString="x", NoEventMinutes=3, ForgedThreshold=4, Endpoint=endpoint)
+    for endpoint in ("FunctionUrl", "HttpApi")
+]
 HOUR = 3600
 THRESHOLDS = [name for name in of_type("AWS::CloudWatch::Alarm") if name != "NoEventAlarm"]
+
+
+def alarm_named(name: str) -> dict:
+    """As it is with the endpoint that has it."""
+    return next(resolver for resolver in RESOLVERS if resolver.exists(name)).properties(name)
 
 
 def state(alarm: dict, values: dict[int, float]) -> AlarmState:
@@ -20,7 +28,7 @@ def state(alarm: dict, values: dict[int, float]) -> AlarmState:
 
 @pytest.mark.parametrize("name", THRESHOLDS)
 def test_an_alarm_goes_off_at_its_threshold_and_not_below_and_ends_with_what_set_it_off(name: str):
-    alarm = RESOLVER.properties(name)
+    alarm = alarm_named(name)
     threshold = float(alarm["Threshold"])
     last = HOUR - 1
     assert state(alarm, {last: threshold}) == AlarmState(True, 1)
@@ -29,9 +37,9 @@ def test_an_alarm_goes_off_at_its_threshold_and_not_below_and_ends_with_what_set
     assert state(alarm, {}) == AlarmState(False, 0)
 
 
-@pytest.mark.parametrize("name", [name for name in THRESHOLDS if RESOLVER.properties(name)["Statistic"] == "Sum"])
+@pytest.mark.parametrize("name", [name for name in THRESHOLDS if alarm_named(name)["Statistic"] == "Sum"])
 def test_what_is_counted_adds_up_over_the_period_and_not_beyond_it(name: str):
-    alarm = RESOLVER.properties(name)
+    alarm = alarm_named(name)
     threshold, period = int(alarm["Threshold"]), alarm["Period"]
     assert state(alarm, {HOUR - 1 - place: 1.0 for place in range(threshold)}).is_alarm
     if threshold > 1:
@@ -39,7 +47,7 @@ def test_what_is_counted_adds_up_over_the_period_and_not_beyond_it(name: str):
 
 
 def test_silence_for_as_long_as_was_said_is_an_alarm_and_one_event_ends_it():
-    alarm = RESOLVER.properties("NoEventAlarm")
+    alarm = alarm_named("NoEventAlarm")
     assert state(alarm, dict.fromkeys(range(0, HOUR, 60), 1.0)) == AlarmState(False, 0)
     quiet_since = dict.fromkeys(range(0, HOUR - 180, 60), 1.0)
     assert state(alarm, quiet_since) == AlarmState(True, 1)
