@@ -22,7 +22,9 @@ async fn on_a_custom_event_bus_each_of_ten_thousand_events_is_there_exactly_once
     let failed = Arc::new(AtomicU64::new(0));
     let sandbox = Arc::new(sandbox);
     let entries = [Fault::FailedEntries("InternalFailure"), Fault::FailedEntries("EVENT_GROUP_THROTTLED")];
-    sandbox.eventbridge.plan("PutEvents", at_random(&entries, failed.clone(), of_events(bodies_of_entries)));
+    sandbox
+        .eventbridge
+        .plan("PutEvents", at_random("EventBridge", &entries, failed.clone(), of_events(bodies_of_entries)));
     let (began, is_sending) = (Instant::now(), AtomicBool::new(true));
     let sending = async {
         let sent = send_all(&sandbox).await;

@@ -60,6 +60,7 @@ fn faults_of_all() -> Vec<Fault> {
 
 /// Chooses the fault of a call by what it is about, and counts the calls that fail.
 fn at_random(
+    service: &'static str,
     more: &[Fault],
     failed: Arc<AtomicU64>,
     mut subject: impl FnMut(usize, &Value) -> u64 + Send + 'static,
@@ -67,7 +68,8 @@ fn at_random(
     let faults = [&faults_of_all(), more].concat();
     Box::new(move |number, input| {
         let mut hasher = DefaultHasher::new();
-        (SEED, subject(number, input)).hash(&mut hasher);
+        // With the service, or the events that one of them fails would be those that the next one fails.
+        (SEED, service, subject(number, input)).hash(&mut hasher);
         let drawn = hasher.finish();
         if drawn % 100 >= FAILING_PERCENT {
             return Fault::None;
@@ -130,10 +132,10 @@ async fn of_ten_thousand_events_none_is_lost_while_30_percent_of_the_calls_fail(
     let sandbox = Arc::new(sandbox);
     let [failed_puts, failed_sends, failed_reads] = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
     let entries = [Fault::FailedEntries("InternalFailure"), Fault::FailedEntries("AccessDeniedException")];
-    let puts = at_random(&entries, failed_puts.clone(), of_events(bodies_of_entries));
-    let sends = at_random(&[], failed_sends.clone(), of_events(body_of_message));
+    let puts = at_random("EventBridge", &entries, failed_puts.clone(), of_events(bodies_of_entries));
+    let sends = at_random("SQS", &[], failed_sends.clone(), of_events(body_of_message));
     let denied = [Fault::Error(400, "AccessDeniedException")];
-    let reads = at_random(&denied, failed_reads.clone(), |number, _| number as u64);
+    let reads = at_random("SecretsManager", &denied, failed_reads.clone(), |number, _| number as u64);
     sandbox.eventbridge.plan("PutEvents", puts);
     sandbox.sqs.plan("SendMessage", sends);
     sandbox.secrets.plan("GetSecretValue", reads);
