@@ -28,7 +28,8 @@ def messages(vector: dict) -> list[bytes]:
     kept = [shape | {"bodyBase64": vector["body"]}]
     with contextlib.suppress(UnicodeDecodeError):
         kept.append(shape | {"body": base64.b64decode(vector["body"]).decode()})
-    return [json.dumps(message).encode() for message in kept]
+    unverified = {"version": 2, "reason": "SecretUnavailable", "signature": vector["signature"]}
+    return [json.dumps(message).encode() for message in [*kept, *(each | unverified for each in kept)]]
 
 
 def write(target: str, seeds: list[bytes]) -> None:
