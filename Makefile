@@ -40,7 +40,7 @@ endif
 .PHONY: test-release
 test-release: ## Run the tests that start or deploy the functions once more, with the release binaries
 	@scripts/setup test
-	@export TEST_BINARIES="$$(python3 -m tools.binaries --release)" && \
+	@binaries=$$(python3 -m tools.binaries --release) && export TEST_BINARIES=$$binaries && \
 		cargo test --locked --test '*' && $(PYTHON) -m pytest -n 2 --dist loadfile tests/local_aws
 
 .PHONY: watch

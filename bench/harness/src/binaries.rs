@@ -28,7 +28,14 @@ pub fn all() -> Result<[Handler; 3], Box<dyn Error>> {
 }
 
 fn build(manifest: &str, name: &str) -> Result<PathBuf, Box<dyn Error>> {
-    let output = Command::new("cargo")
+    let mut cargo = Command::new("cargo");
+    // `cargo run` sets these for this package; ring's build script watches them, and ring would be compiled again.
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
+    let output = cargo
         .args(["build", "--release", "--locked", "--message-format=json-render-diagnostics", "--bin", name])
         .arg("--manifest-path")
         .arg(root().join(manifest))
