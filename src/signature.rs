@@ -174,6 +174,8 @@ pub(crate) mod tests {
             assert_eq!(signed.is_signed_by_trimmed(secrets(stored).iter()), told, "{stored:?}");
             assert_eq!(signed.is_signed_by(secrets(stored).iter()), stored == "whsec", "{stored:?}");
         }
+        let stored_twice = secrets(r#"["whsec\n", "whsec "]"#);
+        assert!(signed(body, &signature).is_signed_by_trimmed(stored_twice.iter()));
     }
 
     #[test]
