@@ -5,6 +5,8 @@
 SHELL := /bin/bash
 PYTHON := .local/venv-test/bin/python
 HARNESS := cargo run --profile harness --locked --package harness --
+# A failed build stops the recipe; within an argument of `export` it would not.
+WITH_RELEASE_BINARIES := binaries=$$(python3 -m tools.binaries --release) && export TEST_BINARIES=$$binaries &&
 
 .PHONY: help
 help: ## Show what can be made
@@ -40,7 +42,7 @@ endif
 .PHONY: test-release
 test-release: ## Run the tests that start or deploy the functions once more, with the release binaries
 	@scripts/setup test
-	@binaries=$$(python3 -m tools.binaries --release) && export TEST_BINARIES=$$binaries && \
+	@$(WITH_RELEASE_BINARIES) \
 		cargo test --locked --test '*' && $(PYTHON) -m pytest -n 2 --dist loadfile tests/local_aws
 
 .PHONY: watch
@@ -77,8 +79,7 @@ binaries:
 
 .PHONY: faults-docs
 faults-docs: ## Measure the fault matrix with the release binaries, and write it to docs/faults.md
-	@binaries=$$(python3 -m tools.binaries --release) && \
-		UPDATE_DOCS=1 TEST_BINARIES=$$binaries cargo test --quiet --locked --test faults
+	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test faults
 
 .PHONY: build
 build: ## Build both deployable zips for Lambda into build/ (arm64; ARCHITECTURE=x86_64 make build for the other)
@@ -122,8 +123,7 @@ instructions-write: ## Record these counts anew, in bench/instructions.json
 
 .PHONY: load
 load: ## Send 10,000 events while 30% of the calls fail, and account for each (a few minutes)
-	@binaries=$$(python3 -m tools.binaries --release) && \
-		TEST_BINARIES=$$binaries cargo test --quiet --locked --test load -- --ignored --nocapture
+	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test load -- --ignored --nocapture
 
 .PHONY: fuzz
 fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=600
@@ -131,14 +131,12 @@ fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=6
 
 .PHONY: observed
 observed: ## Write the sample records and their sizes, from the release binaries, to docs/logs-and-metrics.md
-	@binaries=$$(python3 -m tools.binaries --release) && UPDATE_DOCS=1 TEST_BINARIES=$$binaries \
-		cargo test --quiet --locked --test observed -- --test-threads=1 page emitted
+	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test observed -- --test-threads=1 page emitted
 
 .PHONY: dashboard
 dashboard: ## Draw docs/dashboard.png from 75 seconds of traffic with faults through the release binaries
 	@scripts/setup plot
-	@binaries=$$(python3 -m tools.binaries --release) && TEST_BINARIES=$$binaries \
-		cargo test --quiet --locked --test observed -- --ignored dashboard
+	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test observed -- --ignored dashboard
 	@.local/venv-plot/bin/python -m tools.dashboard_picture .local/dashboard.json docs/dashboard.png
 
 .PHONY: clean

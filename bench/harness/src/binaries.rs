@@ -30,9 +30,10 @@ pub fn all() -> Result<[Handler; 3], Box<dyn Error>> {
 fn build(manifest: &str, name: &str) -> Result<PathBuf, Box<dyn Error>> {
     let mut cargo = Command::new("cargo");
     // `cargo run` sets these for this package; ring's build script watches them, and ring would be compiled again.
-    for (name, _) in std::env::vars() {
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(name);
+    for (variable, _) in std::env::vars_os() {
+        let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+        if variable.to_str().is_some_and(|variable| prefixes.iter().any(|prefix| variable.starts_with(prefix))) {
+            cargo.env_remove(variable);
         }
     }
     let output = cargo
