@@ -129,6 +129,18 @@ mod tests {
         assert!(SECRET_READ < COLD);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_counts_what_the_request_waited_and_a_limit_only_brings_it_closer() {
+        let seconds = Duration::from_secs;
+        let left = |deadline: Deadline| deadline.instant() - Instant::now();
+        let deadline = Deadline::of_request(seconds(1));
+        assert_eq!(left(deadline), ANSWER_WITHIN - seconds(1));
+        assert_eq!(left(deadline.at_most(seconds(2))), seconds(2));
+        assert_eq!(left(deadline.at_most(seconds(9))), left(deadline));
+        assert_eq!(left(deadline.leaving(seconds(3))), ANSWER_WITHIN - seconds(4));
+        assert!(Deadline::of_request(seconds(9)).has_passed() && !deadline.has_passed());
+    }
+
     #[test]
     fn sqs_has_time_for_a_hanging_attempt_and_another_one() {
         assert!(ATTEMPT + BACKOFF[0] + Duration::from_millis(500) < QUEUE);

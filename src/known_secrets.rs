@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_process_that_starts_after_the_change_counts_from_the_date_of_the_version() {
         let known = KnownSecrets::after_read(None, secrets("new"), Some(0), 10 * DAY_MS, DAY);
-        assert!(!known.needs_previous(10 * DAY_MS));
+        assert!(!known.needs_previous(DAY_MS));
         assert!(known.needs_previous(DAY_MS - 1));
     }
 
@@ -147,6 +147,7 @@ mod tests {
         let again = KnownSecrets::after_read(Some(&known), secrets("new"), Some(5_000), 20 * DAY_MS, DAY);
         assert_eq!(accepted(&again, 5_000 + DAY_MS - 1), accepted(&known, 5_000 + DAY_MS - 1));
         assert_eq!(accepted(&again, 5_000 + DAY_MS), ["new"]);
+        assert!(again.previous().is_some() && again.previous() == known.previous());
         assert!(!again.needs_previous(0));
     }
 

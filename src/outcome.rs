@@ -112,3 +112,32 @@ impl Forgery {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_has_the_name_and_the_reason_of_its_record() {
+        for (outcome, name, reason) in [
+            (Outcome::Delivered, "Delivered", None),
+            (Outcome::Queued(Reason::PutFailed), "Queued", Some("PutFailed")),
+            (Outcome::Queued(Reason::EntryFailed), "Queued", Some("EntryFailed")),
+            (Outcome::Queued(Reason::TimedOut), "Queued", Some("TimedOut")),
+            (Outcome::BothFailed(Reason::BusNotFound), "BothFailed", Some("BusNotFound")),
+            (Outcome::BothFailed(Reason::Unmappable), "BothFailed", Some("Unmappable")),
+            (Outcome::Forged(Forgery::SignatureMissing), "Forged", Some("SignatureMissing")),
+            (Outcome::Forged(Forgery::SignatureMalformed), "Forged", Some("SignatureMalformed")),
+            (Outcome::Forged(Forgery::SignatureMismatch), "Forged", Some("SignatureMismatch")),
+            (Outcome::Forged(Forgery::BodyNotBase64), "Forged", Some("BodyNotBase64")),
+            (Outcome::Stale, "Stale", None),
+            (Outcome::Future, "Future", None),
+            (Outcome::BadRequest, "BadRequest", None),
+            (Outcome::MethodNotAllowed, "MethodNotAllowed", None),
+            (Outcome::PayloadTooLarge, "PayloadTooLarge", None),
+            (Outcome::SecretUnavailable { is_kept: true }, "SecretUnavailable", None),
+        ] {
+            assert_eq!((outcome.name(), outcome.reason()), (name, reason));
+        }
+    }
+}

@@ -173,6 +173,7 @@ mod tests {
         for text in ["", r#"{"a":""}"#, r#"["a",""]"#] {
             assert_eq!(parse(text), Err(InvalidSecret::EmptyString), "{text}");
         }
+        assert!(InvalidSecret::EmptyString.to_string().starts_with("it holds an empty string; "));
     }
 
     #[test]

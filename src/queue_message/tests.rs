@@ -58,7 +58,9 @@ fn a_message_that_cannot_be_read_says_why_and_quotes_nothing() {
         (&with(r#","body":"a","bodyBase64":"YQ==""#), Unreadable::NoBody),
         (&with(r#","bodyBase64":"*""#), Unreadable::NoBody),
     ] {
-        assert_eq!(ReceivedMessage::parse(text).unwrap_err(), why, "{text}");
+        let error = ReceivedMessage::parse(text).unwrap_err();
+        assert_eq!(error, why, "{text}");
+        assert!(error.to_string().starts_with(&format!("{why:?}: ")), "{error}");
     }
 }
 

@@ -1,7 +1,11 @@
 //! Unit tests of [`CallError`], [`attempts`] and [`hedged`].
 
 use super::*;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::ErrorMetadata;
 use std::cell::Cell;
+use std::io;
 
 async fn count(failures: u32, error: CallError, limit: Duration) -> (Result<u32, CallError>, u32) {
     let (made, mut counted) = (Cell::new(0), 0);
@@ -106,4 +110,56 @@ fn throttling_timeouts_internal_errors_and_a_wrong_time_are_transient() {
 fn a_long_message_is_cut() {
     let error = CallError::from_code("X", &"é".repeat(9_999));
     assert_eq!(error.message.chars().count(), MAX_MESSAGE_CHARS);
+}
+
+#[test]
+fn an_error_reads_as_its_code_and_its_message() {
+    assert_eq!(CallError::from_code("InternalFailure", "Later.").to_string(), "InternalFailure: Later.");
+}
+
+fn answer(status: u16) -> HttpResponse {
+    HttpResponse::new(status.try_into().unwrap(), SdkBody::empty())
+}
+
+#[test]
+fn a_call_that_got_no_answer_is_told_from_one_that_was_late_unreadable_or_never_sent() {
+    let reset = || io::Error::other("connection reset by peer");
+    let no_answer = |code| CallError::new(CallErrorKind::NoAnswer, code, "connection reset by peer");
+    for (error, expected) in [
+        (SdkError::<ErrorMetadata, _>::timeout_error(reset()), CallError::timed_out()),
+        (SdkError::dispatch_failure(ConnectorError::timeout(reset().into())), CallError::timed_out()),
+        (SdkError::dispatch_failure(ConnectorError::io(reset().into())), no_answer("NoAnswer")),
+        (SdkError::response_error(reset(), answer(500)), no_answer("UnreadableAnswer")),
+        (SdkError::construction_failure(reset()), CallError { kind: CallErrorKind::Permanent, ..no_answer("NotSent") }),
+    ] {
+        let error = CallError::from(error);
+        assert!(!error.is_answer() || error.code == "NotSent");
+        assert_eq!(error, expected);
+    }
+}
+
+#[test]
+fn an_error_that_a_service_gave_is_judged_by_its_status_and_then_by_its_code() {
+    let (no_answer, transient, permanent) =
+        (CallErrorKind::NoAnswer, CallErrorKind::Transient, CallErrorKind::Permanent);
+    for (status, code, kind, told) in [
+        (200, Some("InternalFailure"), no_answer, "UnreadableAnswer"),
+        (301, None, permanent, "Status301"),
+        (400, Some("ThrottlingException"), transient, "ThrottlingException"),
+        (400, Some("ValidationException"), permanent, "ValidationException"),
+        (408, None, transient, "Status408"),
+        (429, None, transient, "Status429"),
+        (499, None, permanent, "Status499"),
+        (500, Some("ValidationException"), transient, "ValidationException"),
+        (503, None, transient, "Status503"),
+    ] {
+        let mut metadata = ErrorMetadata::builder().message("No.");
+        if let Some(code) = code {
+            metadata = metadata.code(code);
+        }
+        let error = CallError::from(SdkError::service_error(metadata.build(), answer(status)));
+        assert_eq!((error.kind, error.code.as_str()), (kind, told), "{status} {code:?}");
+        assert_eq!(error.is_answer(), kind != no_answer);
+        assert!(error.message == "No." || kind == no_answer);
+    }
 }
