@@ -73,10 +73,6 @@ test-iac: ## Run the commands of docs/terraform-and-cdk.md: evaluate the Terrafo
 scan: ## Run checkov and cfn-lint over the templates, for each choice of parameters that makes other resources
 	@scripts/scan
 
-.PHONY: binaries
-binaries:
-	@cargo build --release --quiet --bin webhook --bin redrive
-
 .PHONY: faults-docs
 faults-docs: ## Measure the fault matrix with the release binaries, and write it to docs/faults.md
 	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test faults
