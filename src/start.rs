@@ -1,10 +1,19 @@
-//! What both binaries do around their work: the log, and one sentence where the start fails.
+//! What both binaries do: start the log, read the configuration, and handle events; and one sentence where that fails.
+//!
+//! An `async fn` is compiled where it is awaited. Awaited in the binaries too, the SDK's would be in each binary twice.
 
 use std::future::Future;
 use std::process::ExitCode;
 
-use crate::config::{ConfigError, environment};
+use lambda_http::lambda_runtime::Runtime;
+use lambda_http::service_fn;
+use tokio::time::Instant;
+
+use crate::aws::Aws;
+use crate::config::{ConfigError, RedriveConfig, WebhookConfig, environment};
 use crate::log;
+use crate::redrive::Redrive;
+use crate::webhook::Webhook;
 
 /// What Lambda and `cargo lambda watch` set, and the runtime cannot start without.
 const RUNTIME_VARIABLES: [&str; 4] = [
@@ -14,8 +23,31 @@ const RUNTIME_VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_FUNCTION_VERSION",
 ];
 
+/// Runs the function behind the Function URL until it fails: Momento's webhooks → the event bus.
+#[tokio::main(flavor = "current_thread")]
+pub async fn webhook() -> ExitCode {
+    let process_start = Instant::now();
+    run(async {
+        let config = WebhookConfig::read(&environment)?;
+        let webhook = Webhook::start(config, &Aws::from_environment(&environment).await?, process_start).await;
+        Runtime::new(service_fn(|event| webhook.handle(event))).run().await
+    })
+    .await
+}
+
+/// Runs the function behind the retry queue until it fails: kept events → the event bus.
+#[tokio::main(flavor = "current_thread")]
+pub async fn redrive() -> ExitCode {
+    run(async {
+        let config = RedriveConfig::read(&environment)?;
+        let redrive = Redrive::new(config, &Aws::from_environment(&environment).await?);
+        Runtime::new(service_fn(|event| redrive.handle(event))).run().await
+    })
+    .await
+}
+
 /// Starts the log and runs the function until it fails; then prints one line that says why.
-pub async fn run(function: impl Future<Output = Result<(), lambda_http::Error>>) -> ExitCode {
+async fn run(function: impl Future<Output = Result<(), lambda_http::Error>>) -> ExitCode {
     let result = match prepare() {
         Ok(()) => function.await,
         Err(error) => Err(error.into()),
