@@ -137,6 +137,7 @@ mod tests {
     #[test]
     fn a_process_that_starts_after_the_change_counts_from_the_date_of_the_version() {
         let known = KnownSecrets::after_read(None, secrets("new"), Some(0), 10 * DAY_MS, DAY);
+        assert!(!known.needs_previous(10 * DAY_MS));
         assert!(!known.needs_previous(DAY_MS));
         assert!(known.needs_previous(DAY_MS - 1));
     }

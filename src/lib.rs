@@ -11,12 +11,13 @@
 //! 5. [`retry_queue`]: the body is sent to the retry queue, as a [`queue_message`].
 //! 6. [`outcome`] and [`response`]: what the caller gets; [`request_record`]: what the log and the metrics get.
 //!
-//! [`webhook`] calls them in this order; [`redrive`] goes from the retry queue back to step 3.
+//! [`webhook`] calls them in this order; [`redrive`] goes from the retry queue back to step 3. [`start`] runs the one or the
+//! other as a Lambda function.
 //! Steps 1 to 3 and the queue message use neither network nor clock.
 //!
 //! Around it: [`config`] (environment variables), [`aws`] (clients), [`budget`] (all time limits), [`retry`] (errors and
 //! retries), [`signing_secret`], [`known_secrets`] and
-//! [`secret_store`] (secrets and their rotation), [`clock`], [`log`], [`metrics`], [`start`].
+//! [`secret_store`] (secrets and their rotation), [`clock`], [`log`], [`metrics`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
