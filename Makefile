@@ -51,7 +51,7 @@ watch: ## Work on the handler: cargo lambda watch over a local AWS, each event s
 	@$(PYTHON) -m tools.watch --port $(or $(PORT),9000)
 
 .PHONY: lint
-lint: ## Run rustfmt, clippy, cargo deny, cfn-lint, ruff and shellcheck
+lint: ## Run rustfmt, clippy, rustdoc, cargo deny, cfn-lint, ruff and shellcheck
 	@scripts/lint
 
 .PHONY: advisories

@@ -1,6 +1,6 @@
 //! From entry to delivered: PutEvents of the configured event bus, which answers 200 even where an entry failed.
 //!
-//! A [`classic`] bus is EventBridge's first kind, the default bus included; a [`custom`] bus is a Custom Event Bus (API
+//! A `classic` bus is EventBridge's first kind, the default bus included; a `custom` bus is a Custom Event Bus (API
 //! EventBridgeV2). Only this file distinguishes them.
 
 mod classic;

@@ -1,7 +1,7 @@
 //! The log: one JSON object a line on stdout, with the names of Lambda's own JSON log format.
 //!
 //! The events of `tracing` are written by tracing-subscriber. A request's own record is not one of them, since `tracing`
-//! cannot embed the queue message as JSON: it is one line of [`line`], written together with the metrics. `TRACE` is
+//! cannot embed the queue message as JSON: it is one line of [`line()`], written together with the metrics. `TRACE` is
 //! compiled out, since libraries print raw events there.
 
 use std::fmt;
