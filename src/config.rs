@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::event_bus::is_name_or_arn;
+use crate::event_bus_name::EventBusName;
 use crate::signing_secret::{InvalidSecret, SigningSecrets};
 
 /// Looks up one variable; [`environment`] in the binaries, a map in the tests.
@@ -31,7 +31,7 @@ const DAY_SECONDS: u64 = 86_400;
 #[derive(Debug)]
 pub struct WebhookConfig {
     /// Name or ARN of the event bus.
-    pub event_bus_name: String,
+    pub event_bus_name: EventBusName,
     /// What requests are judged by.
     pub judge: Judge,
     /// The retry queue's URL.
@@ -42,7 +42,7 @@ pub struct WebhookConfig {
 #[derive(Debug)]
 pub struct RedriveConfig {
     /// Name or ARN of the event bus.
-    pub event_bus_name: String,
+    pub event_bus_name: EventBusName,
     /// What a request that was kept unverified is judged by; without it, such messages stay in the queue.
     pub judge: Option<Judge>,
 }
@@ -115,9 +115,9 @@ pub fn environment(name: &str) -> Result<Option<String>, ConfigError> {
     }
 }
 
-fn event_bus_name(lookup: Lookup<'_>) -> Result<String, ConfigError> {
+fn event_bus_name(lookup: Lookup<'_>) -> Result<EventBusName, ConfigError> {
     let name = lookup("EVENT_BUS_NAME")?.unwrap_or_else(|| "default".to_owned());
-    if is_name_or_arn(&name) { Ok(name) } else { Err(ConfigError::NotABus) }
+    EventBusName::parse(name).ok_or(ConfigError::NotABus)
 }
 
 /// Reads a URL, if there is one.

@@ -1,7 +1,7 @@
 //! From entry to delivered: PutEvents of the configured event bus, which answers 200 even where an entry failed.
 //!
 //! A `classic` bus is EventBridge's first kind, the default bus included; a `custom` bus is a Custom Event Bus (API
-//! EventBridgeV2). Only this file distinguishes them.
+//! EventBridgeV2). Only this file distinguishes what they do.
 
 mod classic;
 mod custom;
@@ -13,6 +13,7 @@ use lambda_http::Context;
 use crate::aws::Aws;
 use crate::budget::Deadline;
 use crate::entry::Entry;
+use crate::event_bus_name::EventBusName;
 use crate::outcome::Reason;
 use crate::retry::{CallError, CallErrorKind, attempts};
 
@@ -64,18 +65,12 @@ pub struct CallLimits {
     pub metadata_bytes: usize,
 }
 
-/// Whether this is the name or the ARN of a bus.
-pub fn is_name_or_arn(name: &str) -> bool {
-    if custom::is_meant(name) { custom::is_arn(name) } else { classic::is_name_or_arn(name) }
-}
-
 impl EventBus {
     /// The bus of this name or ARN. One attempt at a call to it is given up after this time.
-    pub fn new(name: String, aws: &Aws, attempt: Duration) -> Self {
-        Self(if custom::is_meant(&name) {
-            Kind::Custom(CustomBus::new(aws.event_bridge_v2(attempt), name))
-        } else {
-            Kind::Classic(ClassicBus::new(aws.event_bridge(attempt), name))
+    pub fn new(name: EventBusName, aws: &Aws, attempt: Duration) -> Self {
+        Self(match name {
+            EventBusName::Classic(name) => Kind::Classic(ClassicBus::new(aws.event_bridge(attempt), name)),
+            EventBusName::Custom(arn) => Kind::Custom(CustomBus::new(aws.event_bridge_v2(attempt), arn)),
         })
     }
 

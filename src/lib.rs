@@ -15,9 +15,9 @@
 //! other as a Lambda function.
 //! Steps 1 to 3 and the queue message use neither network nor clock.
 //!
-//! Around it: [`config`] (environment variables), [`aws`] (clients), [`budget`] (all time limits), [`retry`] (errors and
-//! retries), [`signing_secret`], [`known_secrets`] and
-//! [`secret_store`] (secrets and their rotation), [`clock`], [`log`], [`metrics`].
+//! Around it: [`config`] (environment variables), [`event_bus_name`], [`aws`] (clients), [`budget`] (all time limits),
+//! [`retry`] (errors and retries), [`signing_secret`], [`known_secrets`] and [`secret_store`] (secrets and their rotation),
+//! [`clock`], [`log`], [`metrics`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -28,6 +28,7 @@ pub mod clock;
 pub mod config;
 pub mod entry;
 pub mod event_bus;
+pub mod event_bus_name;
 pub mod known_secrets;
 pub mod log;
 pub mod metrics;

@@ -15,7 +15,7 @@ const SECRET: (&str, &str) = ("SIGNING_SECRET", "whsec-local");
 #[test]
 fn a_secret_alone_is_a_configuration_and_the_rest_has_defaults() {
     let config = read(&[SECRET, ("EVENT_BUS_NAME", ""), ("MAX_EVENT_AGE_SECONDS", "")]).unwrap();
-    assert_eq!(config.event_bus_name, "default");
+    assert_eq!(config.event_bus_name, EventBusName::Classic("default".to_owned()));
     assert_eq!(config.retry_queue_url, None);
     assert_eq!(config.judge.max_event_age, Duration::from_secs(60));
     assert_eq!(config.judge.previous_secret, Duration::from_secs(86_400));
@@ -98,7 +98,8 @@ fn names_and_arns_of_buses_are_taken() {
         "arn:aws:events:eu-west-1:123456789012:event-bus/orders",
         "arn:aws:events:eu-west-1:123456789012:event-busv2/orders/abcdefghijklmnopqrstuvwxy",
     ] {
-        assert_eq!(read(&[SECRET, ("EVENT_BUS_NAME", bus)]).unwrap().event_bus_name, bus);
+        let config = read(&[SECRET, ("EVENT_BUS_NAME", bus)]).unwrap();
+        assert_eq!(Some(config.event_bus_name), EventBusName::parse(bus.to_owned()));
     }
 }
 

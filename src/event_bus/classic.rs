@@ -19,9 +19,6 @@ const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// The longest trace header that EventBridge allows, in characters.
 const MAX_TRACE_HEADER_CHARS: usize = 500;
 
-/// EventBridge's limit for a bus given by ARN, in characters.
-const MAX_NAME_CHARS: usize = 1_600;
-
 /// EventBridge's limits for a call; its size in the smaller reading of 1 MB.
 pub(super) const CALL_LIMITS: CallLimits = CallLimits { entries: 10, bytes: 1_000_000, metadata_bytes: 0 };
 
@@ -31,11 +28,6 @@ pub(super) struct ClassicBus {
     name: String,
     /// When EventBridge last said that the bus does not exist; `None` as long as it has not.
     missing_since: Mutex<Option<Instant>>,
-}
-
-/// Whether this is the name or the ARN of such a bus.
-pub(super) fn is_name_or_arn(name: &str) -> bool {
-    name.len() <= MAX_NAME_CHARS && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.-_:".contains(&byte))
 }
 
 impl ClassicBus {

@@ -6,7 +6,6 @@ use aws_sdk_eventbridgev2::operation::describe_event_bus::DescribeEventBusError;
 use aws_sdk_eventbridgev2::operation::put_events::{PutEventsError, PutEventsOutput};
 use aws_sdk_eventbridgev2::types::{PutEventsRequestEntry, PutEventsResultEntry, PutEventsSystemMetadata, SuccessCode};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use regex_lite::Regex;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 
@@ -14,18 +13,6 @@ use super::{CallLimits, Delivered, Results, not_confirmed};
 use crate::budget::{self, Deadline};
 use crate::entry::{Entry, MAX_DETAIL_TYPE_CHARS, SOURCE};
 use crate::retry::{CallError, CallErrorKind};
-
-/// What stands in the ARN of such a bus and in no other name of a bus.
-const ARN_TYPE: &str = ":event-busv2/";
-
-/// EventBridge's pattern for the ARN. AWS generates its last part.
-const ARN_PATTERN: &str = concat!(
-    r"^arn:aws(-[a-z0-9]+)*:events:[a-z][a-z0-9]*(-[a-z0-9]+)*:[0-9]{12}:",
-    r"event-busv2/[A-Za-z0-9][._A-Za-z0-9-]{0,255}/[a-z0-9]{25}$",
-);
-
-/// EventBridge's limit for the ARN, in characters.
-const MAX_ARN_CHARS: usize = 1_011;
 
 /// The hex digits of a SHA-256.
 const DEDUPLICATION_ID_CHARS: usize = 64;
@@ -41,16 +28,6 @@ const INVALID_ENTRY: &str = "VALIDATION_ERROR";
 pub(super) struct CustomBus {
     client: Client,
     arn: String,
-}
-
-/// Whether this is meant for the ARN of such a bus.
-pub(super) fn is_meant(name: &str) -> bool {
-    name.contains(ARN_TYPE)
-}
-
-/// Whether this is the ARN of such a bus.
-pub(super) fn is_arn(text: &str) -> bool {
-    text.len() <= MAX_ARN_CHARS && Regex::new(ARN_PATTERN).is_ok_and(|pattern| pattern.is_match(text))
 }
 
 impl CustomBus {
