@@ -1,17 +1,13 @@
 //! The handlers' release binaries, where Cargo puts them on this machine.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::handler::Handler;
-
-pub fn root() -> &'static Path {
-    const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    Path::new(ROOT)
-}
+use crate::paths::root;
 
 pub fn webhook() -> Result<Handler, Box<dyn Error>> {
     Ok(Handler::new("webhook", build("Cargo.toml", "webhook")?))

@@ -8,7 +8,7 @@ use test_kit::process::Process;
 use test_kit::runtime_api::RuntimeApi;
 use test_kit::sandbox::{Bus, Function, Sandbox};
 
-use crate::binaries::root;
+use crate::paths::root;
 
 pub struct Handler {
     /// Decides which root certificates it gets.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handler::Handler;
 use crate::machine::compiler;
-use crate::{binaries, drive};
+use crate::{binaries, drive, paths};
 
 pub const BODY: usize = 200;
 /// Starts differ slightly (random keys, the order in which sockets become ready); the minimum varies least.
@@ -71,7 +71,7 @@ pub async fn write() -> Result<(), Box<dyn Error>> {
 }
 
 fn path() -> PathBuf {
-    binaries::root().join("bench/instructions.json")
+    paths::root().join("bench/instructions.json")
 }
 
 async fn of_webhook() -> Result<Counts, Box<dyn Error>> {

@@ -12,6 +12,7 @@ mod instructions;
 mod machine;
 mod measure;
 mod page;
+mod paths;
 mod plot;
 mod report;
 mod statistics;

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use crate::handler::Handler;
 use crate::instructions::{self, BODY, REPEATS};
-use crate::{binaries, machine, measure, plot, report};
+use crate::{binaries, machine, measure, paths, plot, report};
 
 const BODIES_UNDER_CALLGRIND: [usize; 4] = [200, 4 * 1024, 40 * 1024, 160 * 1024];
 const PICTURE: &str = "performance.svg";
@@ -48,7 +48,7 @@ pub async fn write(rounds: usize) -> Result<(), Box<dyn Error>> {
         report::full_table(&runs),
         report::linear_table(&by_body),
     ))?;
-    fs::write(binaries::root().join("docs").join(PICTURE), plot::draw(&figures, &runs))?;
+    fs::write(paths::root().join("docs").join(PICTURE), plot::draw(&figures, &runs))?;
     println!("\nWritten to docs/performance.md and docs/{PICTURE}.");
     Ok(())
 }
