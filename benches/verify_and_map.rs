@@ -1,9 +1,10 @@
 //! The pure part of a request, by size of the body: read the event, verify its signature, parse the entry.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use momento_body_signature::sign;
 use momento_eventbridge::entry::Entry;
 use momento_eventbridge::request::Request;
-use momento_eventbridge::signature::{Signed, Verified, sign};
+use momento_eventbridge::signature::{Signed, Verified};
 use momento_eventbridge::signing_secret::SigningSecrets;
 use zeroize::Zeroizing;
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use lexopt::prelude::*;
-use momento_eventbridge::signature::sign;
+use momento_body_signature::sign;
 
 type Error = Box<dyn std::error::Error>;
 

@@ -5,7 +5,7 @@
 //! One request passes through these files, in this order:
 //!
 //! 1. [`request`]: a Function URL's event becomes `Signed` (method, size and the signature's form are right).
-//! 2. [`signature`]: `Signed` becomes `Verified`, by HMAC-SHA3-256 over the raw body.
+//! 2. [`signature`]: `Signed` becomes `Verified`, by the HMAC-SHA3-256 of [`momento_body_signature`].
 //! 3. [`entry`]: the `Entry` is read out of the verified body; [`timestamp`] refuses one outside the window.
 //! 4. [`event_bus`]: the entry is put on the bus; or
 //! 5. [`retry_queue`]: the body is sent to the retry queue, as a [`queue_message`].

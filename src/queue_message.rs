@@ -9,12 +9,13 @@ use std::fmt;
 use std::io;
 
 use aws_smithy_types::base64;
+use momento_body_signature::SIGNATURE_BYTES;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
 use crate::outcome::Reason;
-use crate::signature::{SIGNATURE_BYTES, Signed, Verified};
+use crate::signature::{Signed, Verified};
 
 /// The version of a message with a verified body.
 const VERIFIED: u32 = 1;

@@ -8,11 +8,12 @@
 use aws_smithy_types::base64;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
 use lambda_http::http::{HeaderMap, Method};
+use momento_body_signature::SIGNATURE_BYTES;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::outcome::{Forgery, Outcome};
-use crate::signature::{SIGNATURE_BYTES, Signed};
+use crate::signature::Signed;
 
 /// The header that carries the signature, in any case of its letters.
 pub const SIGNATURE_HEADER: &str = "momento-signature";

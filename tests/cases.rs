@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use libtest_mimic::{Arguments, Trial};
-use momento_eventbridge::signature::sign;
+use momento_body_signature::sign;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::Sha256;

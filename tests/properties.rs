@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use momento_body_signature::sign;
 use momento_eventbridge::entry::Entry;
 use momento_eventbridge::outcome::Reason;
 use momento_eventbridge::queue_message::{QueueMessage, ReceivedBody, ReceivedMessage};
 use momento_eventbridge::request::Request;
-use momento_eventbridge::signature::{Verified, sign};
+use momento_eventbridge::signature::Verified;
 use momento_eventbridge::signing_secret::SigningSecrets;
 use proptest::prelude::*;
 use serde_json::{Value, json};

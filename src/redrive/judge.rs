@@ -72,8 +72,8 @@ impl InformedJudge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::signature::sign;
     use crate::signing_secret::SigningSecrets;
+    use momento_body_signature::sign;
     use zeroize::Zeroizing;
 
     const RECEIVED_AT: i64 = 1_726_292_279_850;

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use momento_eventbridge::signature::sign;
+use momento_body_signature::sign;
 use serde_json::{Value, json};
 
 /// The signing secret of the tests.

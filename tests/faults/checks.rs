@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use momento_eventbridge::signature::sign;
+use momento_body_signature::sign;
 use serde_json::Value;
 
 use crate::case::RESPOND_WITHIN;

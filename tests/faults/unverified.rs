@@ -1,7 +1,7 @@
 //! `redrive` judges the requests that were queued unverified: authentic ones are put on the bus, others are deleted, and
 //! what cannot be judged stays in the queue.
 
-use momento_eventbridge::signature::sign;
+use momento_body_signature::sign;
 use serde_json::{Value, json};
 use test_kit::fault::Fault::{self, Error, Hang};
 use test_kit::fault::{Plan, always, first};

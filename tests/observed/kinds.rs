@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use momento_eventbridge::signature::sign;
+use momento_body_signature::sign;
 use serde_json::Value;
 use test_kit::fault::{Fault, always};
 use test_kit::momento;
