@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use lambda_http::lambda_runtime::Runtime;
 use lambda_http::service_fn;
+use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use crate::aws::Aws;
@@ -24,10 +25,10 @@ const RUNTIME_VARIABLES: [&str; 4] = [
 ];
 
 /// Runs the function behind the Function URL until it fails: Momento's webhooks → the event bus.
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "local")]
 pub async fn webhook() -> ExitCode {
     let process_start = Instant::now();
-    run(async {
+    run(async move {
         let config = WebhookConfig::read(&environment)?;
         let webhook = Webhook::start(config, &Aws::from_environment(&environment).await?, process_start).await;
         Runtime::new(service_fn(|event| webhook.handle(event))).run().await
@@ -36,7 +37,7 @@ pub async fn webhook() -> ExitCode {
 }
 
 /// Runs the function behind the retry queue until it fails: kept events → the event bus.
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main(flavor = "local")]
 pub async fn redrive() -> ExitCode {
     run(async {
         let config = RedriveConfig::read(&environment)?;
@@ -47,9 +48,11 @@ pub async fn redrive() -> ExitCode {
 }
 
 /// Starts the log and runs the function until it fails; then prints one line that says why.
-async fn run(function: impl Future<Output = Result<(), lambda_http::Error>>) -> ExitCode {
+///
+/// The function is a task: tokio polls the network once more each time that it wakes the main future.
+async fn run(function: impl Future<Output = Result<(), lambda_http::Error>> + 'static) -> ExitCode {
     let result = match prepare() {
-        Ok(()) => function.await,
+        Ok(()) => spawn_local(function).await.unwrap_or_else(|error| Err(error.into())),
         Err(error) => Err(error.into()),
     };
     match result {
