@@ -64,73 +64,115 @@ pub(crate) mod tests {
     use momento_body_signature::sign;
     use zeroize::Zeroizing;
 
-    const SECRET: &str = "whsec";
-    const BODIES: [&[u8]; 4] = [b"", b"{}", b"\0\xff\r\n", &[b'x'; 1000]];
+    #[derive(serde::Deserialize)]
+    struct Vector {
+        note: String,
+        secret: String,
+        body: String,
+        signature: String,
+    }
 
-    fn signed(body: &[u8]) -> Signed {
-        let mut signature = [0; SIGNATURE_BYTES];
-        hex::decode_to_slice(sign(SECRET.as_bytes(), body), &mut signature).unwrap();
-        Signed { body: body.to_vec(), signature }
+    fn vectors() -> Vec<Vector> {
+        serde_json::from_str(include_str!("../tests/vectors/signatures.json")).unwrap()
+    }
+
+    fn signed(body: &[u8], signature: &str) -> Signed {
+        let mut digits = [0; 32];
+        hex::decode_to_slice(signature, &mut digits).unwrap();
+        Signed { body: body.to_vec(), signature: digits }
     }
 
     /// A body that was signed and verified.
     pub(crate) fn verified(body: &[u8]) -> Verified {
-        signed(body).verify(secrets(SECRET).iter()).expect("a signed body")
+        signed(body, &sign(b"whsec", body)).verify(secrets("whsec").iter()).expect("a signed body")
     }
 
     fn secrets(text: &str) -> SigningSecrets {
         SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap()
     }
 
-    #[test]
-    fn a_signed_body_is_verified_unchanged() {
-        for body in BODIES {
-            assert_eq!(verified(body).body(), body);
+    impl Vector {
+        fn body(&self) -> Vec<u8> {
+            aws_smithy_types::base64::decode(&self.body).unwrap()
         }
     }
 
     #[test]
-    fn a_changed_body_or_signature_is_given_back() {
-        for body in BODIES {
-            let longer = Signed { body: [body, b" "].concat(), ..signed(body) };
-            assert_eq!(longer.verify(secrets(SECRET).iter()).expect_err("a changed body").body, [body, b" "].concat());
-            let mut forged = signed(body);
-            forged.signature[0] ^= 1;
-            assert_eq!(forged.verify(secrets(SECRET).iter()).expect_err("a changed signature").body, body);
+    fn every_signature_vector_is_verified_with_its_body_unchanged() {
+        for vector in vectors() {
+            let verified = signed(&vector.body(), &vector.signature).verify(secrets(&vector.secret).iter());
+            assert_eq!(verified.expect(&vector.note).body(), vector.body(), "{}", vector.note);
+        }
+    }
+
+    #[test]
+    fn one_changed_bit_of_the_body_or_the_signature_is_a_forgery() {
+        for vector in vectors() {
+            let known = secrets(&vector.secret);
+            for bit in 0..vector.body().len() * 8 {
+                let mut body = vector.body();
+                body[bit / 8] ^= 1 << (bit % 8);
+                assert!(!signed(&body, &vector.signature).is_signed_by(known.iter()), "{}", vector.note);
+            }
+            for bit in 0..256 {
+                let mut forged = signed(&vector.body(), &vector.signature);
+                forged.signature[bit / 8] ^= 1 << (bit % 8);
+                assert!(!forged.is_signed_by(known.iter()), "{}", vector.note);
+            }
+        }
+    }
+
+    #[test]
+    fn a_forged_request_is_given_back() {
+        for vector in vectors() {
+            let other = secrets(&format!("{}x", vector.secret));
+            let given_back = signed(&vector.body(), &vector.signature).verify(other.iter()).expect_err(&vector.note);
+            assert_eq!(
+                (given_back.body, hex::encode(given_back.signature)),
+                (vector.body(), vector.signature),
+                "{}",
+                vector.note
+            );
         }
     }
 
     #[test]
     fn another_secret_does_not_verify() {
-        for body in BODIES {
-            assert!(!signed(body).is_signed_by(secrets("whsecx").iter()));
-            assert!(!signed(body).is_signed_by(secrets("other").iter()));
+        for vector in vectors() {
+            let other = secrets(&format!("{}x", vector.secret));
+            assert!(!signed(&vector.body(), &vector.signature).is_signed_by(other.iter()), "{}", vector.note);
         }
     }
 
     #[test]
     fn the_right_secret_is_found_wherever_it_stands_among_others() {
-        for place in 0..3 {
-            let mut texts = vec!["first", "second"];
-            texts.insert(place, SECRET);
-            let known = secrets(&serde_json::to_string(&texts).unwrap());
-            assert!(BODIES.iter().all(|body| signed(body).is_signed_by(known.iter())));
+        for vector in vectors() {
+            for place in 0..3 {
+                let mut texts = vec!["first".to_owned(), "second".to_owned()];
+                texts.insert(place, vector.secret.clone());
+                let known = secrets(&serde_json::to_string(&texts).unwrap());
+                assert!(signed(&vector.body(), &vector.signature).is_signed_by(known.iter()), "{}", vector.note);
+            }
         }
     }
 
     #[test]
     fn a_secret_with_white_space_at_its_ends_is_told_and_does_not_verify() {
-        let signed = signed(b"{}");
+        let (body, signature) = (b"{}", sign(b"whsec", b"{}"));
         for (stored, told) in [("whsec\n", true), (" \twhsec\r\n", true), ("whsec", false), ("other\n", false)] {
+            let signed = signed(body, &signature);
             assert_eq!(signed.is_signed_by_trimmed(secrets(stored).iter()), told, "{stored:?}");
             assert_eq!(signed.is_signed_by(secrets(stored).iter()), stored == "whsec", "{stored:?}");
         }
-        assert!(signed.is_signed_by_trimmed(secrets(r#"["whsec\n", "whsec "]"#).iter()));
+        let stored_twice = secrets(r#"["whsec\n", "whsec "]"#);
+        assert!(signed(body, &signature).is_signed_by_trimmed(stored_twice.iter()));
     }
 
     #[test]
     fn a_secret_that_is_known_twice_verifies_as_well() {
-        let known = secrets(r#"["whsec", "whsec"]"#);
-        assert!(BODIES.iter().all(|body| signed(body).is_signed_by(known.iter())));
+        for vector in vectors() {
+            let known = secrets(&serde_json::to_string(&[&vector.secret, &vector.secret]).unwrap());
+            assert!(signed(&vector.body(), &vector.signature).is_signed_by(known.iter()), "{}", vector.note);
+        }
     }
 }

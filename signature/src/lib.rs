@@ -75,21 +75,4 @@ mod tests {
             assert!(!verify(other.as_bytes(), &vector.body(), &vector.signature()), "{}", vector.note);
         }
     }
-
-    #[test]
-    fn one_changed_bit_of_the_body_or_the_signature_is_a_forgery() {
-        for vector in vectors() {
-            let secret = vector.secret.as_bytes();
-            for bit in 0..vector.body().len() * 8 {
-                let mut body = vector.body();
-                body[bit / 8] ^= 1 << (bit % 8);
-                assert!(!verify(secret, &body, &vector.signature()), "{}", vector.note);
-            }
-            for bit in 0..SIGNATURE_BYTES * 8 {
-                let mut forged = vector.signature();
-                forged[bit / 8] ^= 1 << (bit % 8);
-                assert!(!verify(secret, &vector.body(), &forged), "{}", vector.note);
-            }
-        }
-    }
 }
