@@ -58,23 +58,16 @@ impl Verified {
 }
 
 #[cfg(test)]
+#[path = "../tests/vectors/mod.rs"]
+mod vectors;
+
+#[cfg(test)]
 pub(crate) mod tests {
+    use super::vectors::vectors;
     use super::*;
     use crate::signing_secret::SigningSecrets;
     use momento_body_signature::sign;
     use zeroize::Zeroizing;
-
-    #[derive(serde::Deserialize)]
-    struct Vector {
-        note: String,
-        secret: String,
-        body: String,
-        signature: String,
-    }
-
-    fn vectors() -> Vec<Vector> {
-        serde_json::from_str(include_str!("../tests/vectors/signatures.json")).unwrap()
-    }
 
     fn signed(body: &[u8], signature: &str) -> Signed {
         let mut digits = [0; 32];
@@ -89,12 +82,6 @@ pub(crate) mod tests {
 
     fn secrets(text: &str) -> SigningSecrets {
         SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap()
-    }
-
-    impl Vector {
-        fn body(&self) -> Vec<u8> {
-            aws_smithy_types::base64::decode(&self.body).unwrap()
-        }
     }
 
     #[test]
