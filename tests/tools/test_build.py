@@ -58,6 +58,10 @@ def test_a_program_that_needs_glibc_2_34_and_its_libraries_alone_passes() -> Non
     assert problems(allowed_needs()) == []
 
 
+def test_a_static_program_passes() -> None:
+    assert problems(Needs("EM_AARCH64", "", [], [], [])) == []
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
