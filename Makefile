@@ -81,6 +81,10 @@ faults-docs: ## Measure the fault matrix with the release binaries, and write it
 build: ## Build both deployable zips for Lambda into build/ (arm64; ARCHITECTURE=x86_64 make build for the other)
 	@scripts/build
 
+.PHONY: profile
+profile: ## Record which branches an event takes, into pgo/, for faster zips (arm64; ARCHITECTURE=x86_64 for the other)
+	@scripts/profile
+
 .PHONY: prove-arm64
 prove-arm64: ## Build the arm64 zips, check what they need, and send events through them under qemu
 	@scripts/prove-arm64
@@ -102,7 +106,7 @@ lint-workflows: ## actionlint and zizmor over .github
 	@scripts/lint-workflows
 
 .PHONY: bench
-bench: ## Measure webhook beside a plain and a no-op handler, and write docs/performance.md (minutes)
+bench: ## Measure webhook, as deployed, beside a plain and a no-op handler, and write docs/performance.md (minutes)
 	@$(HARNESS) bench $(or $(ROUNDS),20)
 
 .PHONY: bench-pure

@@ -1,23 +1,44 @@
 //! One handler for a profiler: it is started, gets a number of webhooks and is ended.
+//!
+//! callgrind writes its results when it is terminated. A binary that counts its own branches writes them when it exits.
 
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use test_kit::sandbox::{Function, Sandbox};
 
 use crate::handler::Handler;
 use crate::webhook;
 
+/// In bytes: short webhooks and longer ones, each size to a process of its own.
+const PROFILED_BODIES: [usize; 2] = [200, 4 * 1024];
+const PROFILED_INVOCATIONS: usize = 500;
+
+/// Ends it by SIGTERM.
 pub async fn drive(handler: &Handler, invocations: usize, bytes: usize) {
+    let (_sandbox, mut function) = invoked(handler, invocations, bytes).await;
+    let id = Pid::from_raw(function.process.id().try_into().expect("a process id"));
+    kill(id, Signal::SIGTERM).expect("a process that runs");
+    function.process.exited().await;
+}
+
+/// Ends it by ending its runtime API, so that it exits.
+pub async fn profile(handler: &Handler) {
+    for bytes in PROFILED_BODIES {
+        let (_sandbox, Function { mut process, runtime }) = invoked(handler, PROFILED_INVOCATIONS, bytes).await;
+        drop(runtime);
+        process.exited().await;
+    }
+}
+
+async fn invoked(handler: &Handler, invocations: usize, bytes: usize) -> (Sandbox, Function) {
     let sandbox = handler.sandbox(Duration::ZERO).await;
-    let mut function = handler.start(&sandbox).await;
+    let function = handler.start(&sandbox).await;
     function.runtime.ready().await;
     for _ in 0..invocations {
         let response = function.invoke(&webhook::event(bytes)).await;
         assert_eq!(response.status(), 200, "{response:?}\n{}", function.process.lines().join("\n"));
     }
-    // Not SIGKILL: a profiler writes its results when it is terminated.
-    let id = Pid::from_raw(function.process.id().try_into().expect("a process id"));
-    kill(id, Signal::SIGTERM).expect("a process that runs");
-    function.process.exited().await;
+    (sandbox, function)
 }

@@ -21,6 +21,8 @@ mod webhook;
 use std::error::Error;
 use std::process::{Command, ExitCode};
 
+use handler::Handler;
+
 // One thread for all the fakes, so that they use one core, apart from the handler.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -41,8 +43,12 @@ async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
     }
     match arguments {
         ["bench", rounds] => page::write(rounds.parse()?).await,
+        ["profile", binary] => {
+            drive::profile(&Handler::new("webhook", binary.into())).await;
+            Ok(())
+        }
         ["instructions", "check"] => instructions::check().await,
         ["instructions", "write"] => instructions::write().await,
-        _ => Err("Usage: harness bench ROUNDS, or harness instructions check, or harness instructions write".into()),
+        _ => Err("Usage: harness bench ROUNDS | instructions check | instructions write | profile BINARY".into()),
     }
 }
