@@ -27,7 +27,7 @@ LOADER = "/lib/ld-linux-aarch64.so.1"
 
 @dataclass
 class Needs:
-    """What a program asks of the machine that it is started on. A static program has no loader."""
+    """What a program asks of the machine that it is started on. A static program needs no library and no loader."""
 
     machine: str
     loader: str
@@ -66,8 +66,8 @@ def problems(needs: Needs) -> list[str]:
     found = []
     if needs.machine != "EM_AARCH64":
         found.append(f"It is built for {needs.machine}, not for arm64 (EM_AARCH64).")
-    if needs.loader not in ("", LOADER):
-        found.append(f"It asks for the loader {needs.loader}, and Amazon Linux 2023 has {LOADER}.")
+    if needs.loader != (LOADER if needs.libraries else ""):
+        found.append(f"It asks for the loader {needs.loader or 'of nobody'}, and Amazon Linux 2023 has {LOADER}.")
     found += [f"It needs {name}, which Amazon Linux 2023 may lack." for name in set(needs.libraries) - LIBRARIES.keys()]
     found += [f"It looks for libraries in {path}, a folder of the machine that built it." for path in needs.search_path]
     for symbol_version in needs.symbol_versions:

@@ -72,6 +72,7 @@ def test_a_static_program_passes() -> None:
         (lambda needs: needs.libraries.append("libssl.so.3"), "It needs libssl.so.3,"),
         (lambda needs: needs.search_path.append("/home/me/lib"), "It looks for libraries in /home/me/lib,"),
         (lambda needs: setattr(needs, "machine", "EM_X86_64"), "It is built for EM_X86_64,"),
+        (lambda needs: setattr(needs, "loader", ""), "It asks for the loader of nobody,"),
         (
             lambda needs: setattr(needs, "loader", "/lib/ld-musl-aarch64.so.1"),
             "It asks for the loader /lib/ld-musl-aarch64.so.1,",
