@@ -11,9 +11,11 @@ use test_kit::sandbox::{Function, Sandbox};
 use crate::handler::Handler;
 use crate::webhook;
 
-/// In bytes: short webhooks and longer ones, each size to a process of its own.
+/// In bytes: short webhooks and longer ones, each size to processes of its own.
 const PROFILED_BODIES: [usize; 2] = [200, 4 * 1024];
-const PROFILED_INVOCATIONS: usize = 500;
+/// So that the compiler does not take the code of a start for one that is seldom executed.
+const PROFILED_STARTS: usize = 10;
+const PROFILED_INVOCATIONS: usize = 50;
 
 /// Ends it by SIGTERM.
 pub async fn drive(handler: &Handler, invocations: usize, bytes: usize) {
@@ -25,7 +27,7 @@ pub async fn drive(handler: &Handler, invocations: usize, bytes: usize) {
 
 /// Ends it by ending its runtime API, so that it exits.
 pub async fn profile(handler: &Handler) {
-    for bytes in PROFILED_BODIES {
+    for bytes in PROFILED_BODIES.repeat(PROFILED_STARTS) {
         let (_sandbox, Function { mut process, runtime }) = invoked(handler, PROFILED_INVOCATIONS, bytes).await;
         drop(runtime);
         process.exited().await;
