@@ -4,6 +4,7 @@
 //!   the plot of docs/performance.md.
 //! - `harness instructions check` compares the instructions of `webhook` with bench/instructions.json, and fails if one
 //!   count is more than 10% higher. `harness instructions write` replaces that file.
+//! - `harness profile BINARY` sends events to a `webhook` that counts its branches, for scripts/profile.
 
 mod binaries;
 mod drive;
@@ -38,15 +39,15 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
+    if let ["profile", binary] = arguments {
+        drive::profile(&Handler::new("webhook", binary.into())).await;
+        return Ok(());
+    }
     if Command::new("valgrind").arg("--version").output().is_err() {
         return Err("valgrind is missing; it counts the instructions. Install it with: apt-get install valgrind".into());
     }
     match arguments {
         ["bench", rounds] => page::write(rounds.parse()?).await,
-        ["profile", binary] => {
-            drive::profile(&Handler::new("webhook", binary.into())).await;
-            Ok(())
-        }
         ["instructions", "check"] => instructions::check().await,
         ["instructions", "write"] => instructions::write().await,
         _ => Err("Usage: harness bench ROUNDS | instructions check | instructions write | profile BINARY".into()),
