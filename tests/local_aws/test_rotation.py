@@ -15,6 +15,7 @@ from tools.event_bridge_gate import EventBridgeGate
 from tools.local_aws import LocalAws
 from tools.momento_webhook import captured_body, now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
+from tools.waiting import wait_for
 
 OLD, NEW = "whsec-old", "whsec-new"
 
@@ -23,12 +24,15 @@ SIGNER_CHANGES_AFTER = 3.0
 SECRET_CHANGES_AFTER = 5.0
 # The contract: once no known secret matches, the secret is read again at most this often.
 READ_AGAIN_SECONDS = 3.0
+# A read that takes longer than a request waits for it; in src/budget.rs it has 1.85 s.
+READ_TAKES_AT_MOST = 1.85
 ENDS_AFTER = 12.0
 
 
 @dataclass
 class Sent:
     after: float
+    answered: float
     signer: str
     status: int
     number: int
@@ -76,7 +80,7 @@ def test_a_rotation_under_load_loses_only_what_was_signed_before_the_stored_secr
     record_property: Callable[[str, str], None],
 ) -> None:
     make_bus("rotation")
-    with deployed(aws, "rotation", OLD) as outputs, ThreadPoolExecutor(16) as senders:
+    with deployed(aws, "rotation", OLD) as outputs, ThreadPoolExecutor(8) as senders:
         url = aws.function_url_local(outputs["FunctionUrl"])
         assert post_signed(url, OLD, numbered_body(0)).status == 200
         gate.take()
@@ -88,18 +92,28 @@ def test_a_rotation_under_load_loses_only_what_was_signed_before_the_stored_secr
             time.sleep(max(0.0, began + due - time.monotonic()))
             after = time.monotonic() - began
             signer = signer_at(after, number)
-            return Sent(after, signer, post_signed(url, signer, numbered_body(number)).status, number)
+            status = post_signed(url, signer, numbered_body(number)).status
+            return Sent(after, time.monotonic() - began, signer, status, number)
 
-        def change_the_stored_secret() -> tuple[float, set[int]]:
+        def change_the_stored_secret() -> tuple[float, float, set[int]]:
             time.sleep(max(0.0, began + SECRET_CHANGES_AFTER - time.monotonic()))
             running = processes_of(aws)
+            changing = time.monotonic() - began
             aws.client("secretsmanager").put_secret_value(SecretId=outputs["SecretId"], SecretString=NEW)
-            return time.monotonic() - began, running
+            return changing, time.monotonic() - began, running
 
         change = senders.submit(change_the_stored_secret)
         sent = list(senders.map(send, range(int(ENDS_AFTER * EVENTS_A_SECOND))))
-        changed, running = change.result()
+        changing, changed, running = change.result()
         still_running = processes_of(aws)
+        kept = {event.number for event in sent if event.status in (200, 202)}
+        put: set[int] = set()
+
+        def all_kept_are_on_the_bus() -> bool:
+            put.update(json.loads(entry["Detail"])["topic_sequence_number"] for entry in gate.take())
+            return put >= kept
+
+        wait_for("what was answered 200 or 202 to be on the bus", all_kept_are_on_the_bus)
 
     refused = [event for event in sent if event.status == 403]
     before = [event for event in refused if event.after < changed]
@@ -113,15 +127,14 @@ def test_a_rotation_under_load_loses_only_what_was_signed_before_the_stored_secr
         f"{len(after)} after it{last}.",
     )
 
-    assert {event.status for event in sent} == {200, 403}
+    # A local AWS that is slower than an attempt may wait gets an event twice, or has it queued.
+    assert {event.status for event in sent} - {202} == {200, 403}
+    assert put == kept
     assert {event.signer for event in refused} == {NEW}
-    # Just before the change, an answer may already have waited for it.
-    assert {event.status for event in sent if event.signer == NEW and event.after < changed - 0.5} == {403}
-    assert [event for event in refused if event.after > changed + READ_AGAIN_SECONDS] == []
+    assert {event.status for event in sent if event.signer == NEW and event.answered < changing} == {403}
+    assert [event for event in refused if event.after > changed + READ_AGAIN_SECONDS + READ_TAKES_AT_MOST] == []
     assert running or not Path("/proc").is_dir()
     assert running <= still_running
-    put = [json.loads(entry["Detail"])["topic_sequence_number"] for entry in gate.take()]
-    assert sorted(put) == sorted(event.number for event in sent if event.status == 200)
 
 
 def test_two_webhooks_with_secrets_of_their_own_share_an_endpoint_and_a_third_is_refused(
