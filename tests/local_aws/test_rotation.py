@@ -24,8 +24,6 @@ SIGNER_CHANGES_AFTER = 3.0
 SECRET_CHANGES_AFTER = 5.0
 # The contract: once no known secret matches, the secret is read again at most this often.
 READ_AGAIN_SECONDS = 3.0
-# A read that takes longer than a request waits for it; in src/budget.rs it has 1.85 s.
-READ_TAKES_AT_MOST = 1.85
 ENDS_AFTER = 12.0
 
 
@@ -132,7 +130,7 @@ def test_a_rotation_under_load_loses_only_what_was_signed_before_the_stored_secr
     assert put == kept
     assert {event.signer for event in refused} == {NEW}
     assert {event.status for event in sent if event.signer == NEW and event.answered < changing} == {403}
-    assert [event for event in refused if event.after > changed + READ_AGAIN_SECONDS + READ_TAKES_AT_MOST] == []
+    assert [event for event in refused if event.after > changed + READ_AGAIN_SECONDS] == []
     assert running or not Path("/proc").is_dir()
     assert running <= still_running
 
