@@ -245,7 +245,7 @@ def test_with_json_there_is_neither_function_nor_anything_that_belongs_to_it() -
 
 def test_the_functions_code_is_the_module_character_by_character_and_short_enough() -> None:
     code = RESOURCES["TextFunction"]["Properties"]["Code"]["ZipFile"]
-    assert code == (ROOT / "inline" / "text_messages.py").read_text()
+    assert code == (ROOT / "api-destinations" / "text_messages.py").read_text()
     assert len(code) <= 4096
 
 

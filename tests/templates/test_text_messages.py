@@ -1,4 +1,4 @@
-"""inline/text_messages.py, the inline function of api-destinations.yaml, against the stand-in for Momento."""
+"""api-destinations/text_messages.py, the inline function of api-destinations.yaml, against the stand-in for Momento."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from tools.momento_stand_in import GARBAGE, HANG, RESET, MomentoStandIn
 from tools.paths import ROOT
 
-SOURCE = ROOT / "inline" / "text_messages.py"
+SOURCE = ROOT / "api-destinations" / "text_messages.py"
 CACHE = "orders"
 KEY = "momento-key"
 SECRET_ARN = "arn:aws:secretsmanager:us-east-1:123456789012:secret:key-AbCdEf"

@@ -13,7 +13,7 @@ pub struct Part {
 impl Part {
     /// Reads `docs/<page>` and finds the part between the two marker lines.
     pub fn of(page: &str, begin: &str, end: &str) -> Result<Self, String> {
-        let path = format!("{}/../docs/{page}", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/../../docs/{page}", env!("CARGO_MANIFEST_DIR"));
         let whole = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
         let (before, rest) = whole.split_once(begin).ok_or_else(|| format!("{path} has no line {begin}"))?;
         let (text, after) = rest.split_once(end).ok_or_else(|| format!("{path} has no line {end}"))?;

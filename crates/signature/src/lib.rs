@@ -30,7 +30,7 @@ fn mac(secret: &[u8], body: &[u8]) -> Option<Hmac<Sha3_256>> {
 }
 
 #[cfg(test)]
-#[path = "../../tests/vectors/mod.rs"]
+#[path = "../../../tests/vectors/mod.rs"]
 mod vectors;
 
 #[cfg(test)]
