@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PYTHON := .local/venv-test/bin/python
 HARNESS := cargo run --profile harness --locked --package harness --
 # A failed build stops the recipe; within an argument of `export` it would not.
-WITH_RELEASE_BINARIES := binaries=$$(python3 -m tools.binaries --release) && export TEST_BINARIES=$$binaries &&
+WITH_RELEASE_BINARIES := binaries=$$(python3 -m tools.functions.binaries --release) && export TEST_BINARIES=$$binaries &&
 
 .PHONY: help
 help: ## Show what can be made
@@ -48,7 +48,7 @@ test-release: ## Run the tests that start or deploy the functions once more, wit
 .PHONY: watch
 watch: ## Work on the handler: cargo lambda watch over a local AWS, each event shown as it arrives (PORT=9000)
 	@scripts/setup test
-	@$(PYTHON) -m tools.watch --port $(or $(PORT),9000)
+	@$(PYTHON) -m tools.commands.watch --port $(or $(PORT),9000)
 
 .PHONY: lint
 lint: ## Run rustfmt, clippy, rustdoc, cargo deny, cfn-lint, ruff and shellcheck
@@ -137,7 +137,7 @@ observed: ## Write the sample records and their sizes, from the release binaries
 dashboard: ## Draw docs/dashboard.png from 75 seconds of traffic with faults through the release binaries
 	@scripts/setup plot
 	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test observed -- --ignored dashboard
-	@.local/venv-plot/bin/python -m tools.dashboard_picture .local/dashboard.json docs/dashboard.png
+	@.local/venv-plot/bin/python -m tools.commands.dashboard_picture .local/dashboard.json docs/dashboard.png
 
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
@@ -146,4 +146,4 @@ clean: ## Remove what was built and set up (the next make sets it up again)
 
 .PHONY: demo-back
 demo-back: ## Deploy api-destinations.yaml to a local AWS, put the event of Momento's guide on the bus, read the item back
-	@scripts/setup aws && .local/venv-aws/bin/python -m tools.demo_back
+	@scripts/setup aws && .local/venv-aws/bin/python -m tools.commands.demo_back

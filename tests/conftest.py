@@ -1,9 +1,9 @@
 """What the tests share.
 
-- `aws`: one local AWS for the whole run (tools/local_aws.py). A test deploys stacks with names of its own, on a bus of
-  its own, and deletes them. Its functions reach EventBridge through `gate`.
-- `gate`: sees every entry that a function puts, byte for byte, and can refuse (tools/event_bridge_gate.py).
-- `make_bus`: makes an event bus with a watch on it (tools/bus_watch.py), for as long as the module runs.
+- `aws`: one local AWS for the whole run (tools/local_aws/server.py). A test deploys stacks with names of its own, on a
+  bus of its own, and deletes them. Its functions reach EventBridge through `gate`.
+- `gate`: sees every entry that a function puts, byte for byte, and can refuse (tools/local_aws/event_bridge_gate.py).
+- `make_bus`: makes an event bus with a watch on it (tools/local_aws/bus_watch.py), for as long as the module runs.
 - A figure that a test records with record_property("figure", "…") is printed at the end of the run.
 """
 
@@ -14,12 +14,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from tools import binaries
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.local_aws import LocalAws
+from tools.functions import binaries
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
 
-pytest.register_assert_rewrite("tools.webhook_checks")
+pytest.register_assert_rewrite("tools.testing.webhook_checks")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

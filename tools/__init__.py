@@ -1,4 +1,9 @@
-"""The project's Python: a local AWS, the demo and `make watch` on it, what the tests share, building and publishing.
+"""The project's Python, run as `python -m tools.…` in the repository's root, in an environment of `scripts/setup`.
 
-Run as `python -m tools.…` from the repository root, in an environment that `scripts/setup` makes.
+- local_aws: a local AWS, and what watches or stands between the functions and it.
+- momento: what Momento does: its webhooks and its HTTP API.
+- templates: CloudFormation's templates, read and evaluated without deploying them.
+- functions: the functions' binaries, built, zipped and checked.
+- commands: what a target of the Makefile starts.
+- testing: what several tests share.
 """

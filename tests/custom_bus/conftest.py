@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.custom_event_bus import StandIn, built
+from tools.testing.custom_event_bus import StandIn, built
 
 
 def pytest_sessionstart() -> None:

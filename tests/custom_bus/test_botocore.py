@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tools.custom_event_bus import StandIn, built
+from tools.testing.custom_event_bus import StandIn, built
 
 BODY = json.dumps({"cache": "c", "topic": "tüv", "publish_timestamp": 0, "text": "é 🐿"}, ensure_ascii=False)
 

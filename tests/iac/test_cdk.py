@@ -9,17 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from tools.binaries import binary
-from tools.bus_watch import BusWatch
-from tools.cloudformation import read_template
-from tools.fresh_clone import FreshClone
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post_signed
-from tools.packaged_template import ARCHITECTURES, packaged
-from tools.pages import blocks
+from tools.functions.binaries import binary
+from tools.functions.zip_bootstrap import zip_bootstrap
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT, programs
-from tools.template_reader import PARAMETERS, TEMPLATE
-from tools.zip_bootstrap import zip_bootstrap
+from tools.templates.packaged import ARCHITECTURES, packaged
+from tools.templates.reader import read_template
+from tools.templates.resolver import PARAMETERS, TEMPLATE
+from tools.testing.docs import blocks
+from tools.testing.fresh_clone import FreshClone
 
 APP = "examples/cdk"
 PREFIX, FOLDER = "releases", "momento-eventbridge/1.0.0"

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post_signed
-from tools.pages import blocks
-from tools.paths import ARCHITECTURE, ROOT
-from tools.template_reader import PARAMETERS, TEMPLATE
-from tools.terraform import evaluated, label
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, post_signed
+from tools.paths import ARCHITECTURE, ROOT, programs
+from tools.templates.resolver import PARAMETERS, TEMPLATE
+from tools.testing.docs import blocks
 
 MODULE = ROOT / "examples" / "terraform"
+# Parses and evaluates a configuration. There is no Terraform in it.
+EVALUATE = """import json, sys, tfparse
+print(json.dumps(tfparse.load_from_path(sys.argv[1], stop_on_hcl_error=True)))"""
+
+
+def evaluated(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The blocks of each kind."""
+    done = subprocess.run([programs("iac") / "python", "-c", EVALUATE, folder], check=True, stdout=subprocess.PIPE)
+    return json.loads(done.stdout)
+
+
+def label(block: dict[str, Any]) -> str:
+    return block["__tfmeta"]["label"]
+
+
 BLOCKS = evaluated(MODULE)
 VARIABLES = {label(block): block for block in BLOCKS["variable"]}
 OUTPUTS = {label(block) for block in BLOCKS["output"]}

@@ -27,11 +27,11 @@ from tests.templates.test_api_destinations_patterns import (
     taken_by,
 )
 from tests.templates.test_api_destinations_template import ENDPOINTS
-from tools.bus_watch import BusWatch
-from tools.local_aws import LocalAws
-from tools.momento_stand_in import Item, MomentoStandIn
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.local_aws.stacks import DeploymentFailed
+from tools.momento.stand_in import Item, MomentoStandIn
 from tools.paths import ROOT
-from tools.stacks import DeploymentFailed
 from tools.waiting import wait_for
 
 TEMPLATE = ROOT / "api-destinations.yaml"

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.leftovers import resources
-from tools.local_aws import LocalAws
-from tools.momento_stand_in import MomentoStandIn
-from tools.pages import blocks
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.stand_in import MomentoStandIn
 from tools.paths import ROOT
+from tools.testing.docs import blocks
+from tools.testing.inventory import resources
 from tools.waiting import wait_for
 
 STACK = BUS = "organization-back"

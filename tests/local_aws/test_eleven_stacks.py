@@ -8,9 +8,9 @@ from contextlib import ExitStack
 import pytest
 from botocore.exceptions import ClientError
 
-from tools.bus_watch import BusWatch
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post_signed
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT
 from tools.waiting import wait_for
 

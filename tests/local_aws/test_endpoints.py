@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.leftovers import resources
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post, post_signed, sign
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, post, post_signed, sign
 from tools.paths import ARCHITECTURE, ROOT
+from tools.testing.inventory import resources
 from tools.waiting import wait_for
 
 TEMPLATE = ROOT / "template.yaml"

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.cloudformation import read_template
-from tools.local_aws import LocalAws
-from tools.momento_stand_in import MomentoStandIn
-from tools.momento_webhook import now, post_signed
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.local_aws.stacks import DeploymentFailed
+from tools.momento.stand_in import MomentoStandIn
+from tools.momento.webhook import now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
-from tools.stacks import DeploymentFailed
+from tools.templates.reader import read_template
 from tools.waiting import wait_for
 
 ASYNC_PROCESSING = ROOT / "examples" / "async-processing" / "template.yaml"

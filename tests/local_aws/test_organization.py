@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.leftovers import everything, resources
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post_signed
-from tools.pages import blocks
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.local_aws.stacks import DeploymentFailed
+from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT
-from tools.stacks import DeploymentFailed
+from tools.testing.docs import blocks
+from tools.testing.inventory import everything, resources
 from tools.waiting import wait_for
 
 TEMPLATE = ROOT / "template.yaml"

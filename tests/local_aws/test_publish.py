@@ -16,14 +16,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tools.binaries import binary
-from tools.cloudformation import read_template
-from tools.event_bridge_gate import EventBridgeGate
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post_signed
-from tools.packaged_template import packaged
+from tools.functions.binaries import binary
+from tools.functions.zip_bootstrap import zip_bootstrap
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT
-from tools.zip_bootstrap import zip_bootstrap
+from tools.templates.packaged import packaged
+from tools.templates.reader import read_template
 
 PREFIX = "momento-release-test"
 REGIONS = ("us-east-1", "eu-west-1")

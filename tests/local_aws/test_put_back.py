@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.local_aws import LocalAws
-from tools.momento_webhook import now, post_signed
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
-from tools.put_back import put_back
+from tools.testing.put_back import put_back
 from tools.waiting import free_port, wait_for
 
 SECRET = "whsec-of-the-put-back-tests"

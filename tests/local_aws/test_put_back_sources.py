@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.local_aws import LocalAws
-from tools.momento_webhook import now
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import now
 from tools.paths import ARCHITECTURE, ROOT
-from tools.put_back import put_back
+from tools.testing.put_back import put_back
 
 SMALL = 1024
 

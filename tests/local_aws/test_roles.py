@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tools.leftovers import resources
-from tools.local_aws import LocalAws
+from tools.local_aws.server import LocalAws
 from tools.paths import ARCHITECTURE, ROOT
+from tools.testing.inventory import resources
 
 BUS, OTHER_BUS = "roles-own", "roles-other"
 REFUSED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation"}

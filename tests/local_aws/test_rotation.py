@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, now, post_signed
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
 from tools.waiting import wait_for
 

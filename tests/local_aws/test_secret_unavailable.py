@@ -10,12 +10,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.leftovers import resources
-from tools.local_aws import LocalAws
-from tools.momento_webhook import Answer, captured_body, post_signed
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import Answer, captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT
+from tools.testing.inventory import resources
 from tools.waiting import wait_for
 
 SECRET = "whsec-that-cannot-be-read"

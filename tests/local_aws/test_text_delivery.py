@@ -9,9 +9,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.local_aws import LocalAws
-from tools.momento_stand_in import GARBAGE, HANG, RESET, MomentoStandIn
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.stand_in import GARBAGE, HANG, RESET, MomentoStandIn
 from tools.paths import ROOT
 from tools.waiting import wait_for
 

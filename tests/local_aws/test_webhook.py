@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.local_aws import LocalAws
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
 from tools.paths import ARCHITECTURE, ROOT
+from tools.testing.webhook_cases import SECRET
+from tools.testing.webhook_checks import BUS, IN_BOTH_ENCODINGS, Handler
 from tools.waiting import wait_for
-from tools.webhook_cases import SECRET
-from tools.webhook_checks import BUS, IN_BOTH_ENCODINGS, Handler
 
 ENDPOINTS = {"function-url": "FunctionUrl", "http-api": "HttpApi"}
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post_signed
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT
 from tools.waiting import wait_for
 

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tools.bus_watch import BusWatch
-from tools.fresh_clone import FreshClone
-from tools.leftovers import everything
-from tools.local_aws import LocalAws
-from tools.momento_webhook import captured_body, post_signed
-from tools.pages import blocks
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE
-from tools.template_reader import PARAMETERS
+from tools.templates.resolver import PARAMETERS
+from tools.testing.docs import blocks
+from tools.testing.fresh_clone import FreshClone
+from tools.testing.inventory import everything
 
 SECRET = "whsec-of-sam"
 STACK = "momento-eventbridge"

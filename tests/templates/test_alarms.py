@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tools.cloudwatch import AlarmState, Sample, alarm_state, datapoints
-from tools.template_reader import Resolver, of_type
+from tools.templates.cloudwatch import AlarmState, Sample, alarm_state, datapoints
+from tools.templates.resolver import Resolver, of_type
 
 RESOLVERS = [
     Resolver(MomentoSecretString="x", NoEventMinutes=3, ForgedThreshold=4, Endpoint=endpoint)

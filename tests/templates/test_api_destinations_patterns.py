@@ -1,4 +1,8 @@
-"""Which events api-destinations.yaml takes, and by which rule: every combination of present, missing and odd values."""
+"""Which events api-destinations.yaml takes, and by which rule: every combination of present, missing and odd values.
+
+An event is a flat set of leaves: each path with the scalars found there, through arrays. An object has no leaf of its
+own, and neither has an empty array; null is a leaf. `exists` asks for a leaf, every other operator for one that fits.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from tools.cloudformation import read_template
-from tools.event_pattern import matches
 from tools.paths import ROOT
-from tools.template_reader import Resolver
+from tools.templates.reader import read_template
+from tools.templates.resolver import Resolver
 
 ABSENT = object()
 TEMPLATE = read_template((ROOT / "api-destinations.yaml").read_text())
@@ -179,3 +182,39 @@ def test_what_the_webhook_handler_puts_on_the_bus_matches_no_rule(mode: str) -> 
 def test_the_patterns_are_short_enough(mode: str) -> None:
     for rule, pattern in PATTERNS[mode].items():
         assert len(json.dumps(pattern)) <= 2048, f"{rule}: EventBridge's default quota is 2,048 characters."
+
+
+def matches(pattern: dict, event: dict) -> bool:
+    return all(holds(field, wanted, event) for field, wanted in pattern.items())
+
+
+def holds(field: str, wanted: Any, event: dict) -> bool:
+    if field == "$or":
+        return any(matches(alternative, event) for alternative in wanted)
+    value = event.get(field, {})
+    if isinstance(wanted, dict):
+        return matches(wanted, value if isinstance(value, dict) else {})
+    return any(fits(leaves(value), condition) for condition in wanted)
+
+
+def leaves(value: Any) -> list:
+    if isinstance(value, dict):
+        return []
+    if isinstance(value, list):
+        return [leaf for element in value for leaf in leaves(element)]
+    return [value]
+
+
+def fits(found: list, condition: Any) -> bool:
+    match condition:
+        case {"exists": wanted}:
+            return bool(found) == wanted
+        case {"prefix": prefix}:
+            return any(isinstance(leaf, str) and leaf.startswith(prefix) for leaf in found)
+        case {"anything-but": {"wildcard": "*"}}:
+            return any(not isinstance(leaf, str) for leaf in found)
+        case {"anything-but": [*unwanted]}:
+            return any(leaf not in unwanted for leaf in found)
+        case str():
+            return condition in found
+    raise NotImplementedError(f"The condition {condition} is not known here.")

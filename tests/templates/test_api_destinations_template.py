@@ -9,9 +9,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from tools.cloudformation import read_template
 from tools.paths import ROOT
-from tools.template_reader import Resolver
+from tools.templates.reader import read_template
+from tools.templates.resolver import Resolver
 
 TEMPLATE = read_template((ROOT / "api-destinations.yaml").read_text())
 PARAMETERS = TEMPLATE["Parameters"]

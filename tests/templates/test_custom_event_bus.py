@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tools.template_reader import PARAMETERS, RESOURCES, TEMPLATE, Resolver, of_type
+from tools.templates.resolver import PARAMETERS, RESOURCES, TEMPLATE, Resolver, of_type
 
 SECRET = {"MomentoSecretString": "whsec"}
 ID = "abcdefghijklmnopqrstuvwxy"

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tools.paths import ROOT
-from tools.template_reader import Resolver, alarm_metrics, dashboard_metrics
+from tools.templates.resolver import Resolver, alarm_metrics, dashboard_metrics
 
 EMITTED = json.loads((ROOT / "tests" / "observed" / "emitted.json").read_text())
 EVERYTHING = Resolver(MomentoSecretString="x", NoEventMinutes=30, AlarmEmail="a@example.com")

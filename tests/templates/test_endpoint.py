@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from tools.template_reader import PARAMETERS, PSEUDO, RESOURCES, TEMPLATE, Resolver, of_type
-from tools.template_variants import DOMAIN
+from tools.templates.resolver import PARAMETERS, PSEUDO, RESOURCES, TEMPLATE, Resolver, of_type
+from tools.templates.variants import DOMAIN
 
 SECRET = {"MomentoSecretString": "whsec"}
 ACCOUNT = PSEUDO["AWS::AccountId"]

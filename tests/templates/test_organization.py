@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from tools.cloudformation import read_template
 from tools.paths import ROOT
-from tools.template_reader import Resolver
-from tools.template_variants import CHOICES, KEY, ORGANIZATION, combinations
+from tools.templates.reader import read_template
+from tools.templates.resolver import Resolver
+from tools.templates.variants import CHOICES, KEY, ORGANIZATION, combinations
 
 TEMPLATES = {name: read_template((ROOT / name).read_text(encoding="utf-8")) for name in CHOICES}
 COMBINATIONS = [(name, values) for name in CHOICES for values in combinations(name)]

@@ -7,11 +7,11 @@ import re
 
 import pytest
 
-from tools.cloudformation import read_template
-from tools.pages import blocks
 from tools.paths import ROOT
-from tools.template_reader import RESOURCES, TEMPLATE, Resolver
-from tools.template_variants import combinations
+from tools.templates.reader import read_template
+from tools.templates.resolver import RESOURCES, TEMPLATE, Resolver
+from tools.templates.variants import combinations
+from tools.testing.docs import blocks
 
 PAGE = (ROOT / "docs" / "security-review.md").read_text(encoding="utf-8")
 BACK = read_template((ROOT / "api-destinations.yaml").read_text(encoding="utf-8"))

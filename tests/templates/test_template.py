@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tools.paths import ROOT
-from tools.template_reader import (
+from tools.templates.resolver import (
     PARAMETERS,
     PATH,
     PSEUDO,

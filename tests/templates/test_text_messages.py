@@ -15,7 +15,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tools.momento_stand_in import GARBAGE, HANG, RESET, MomentoStandIn
+from tools.momento.stand_in import GARBAGE, HANG, RESET, MomentoStandIn
 from tools.paths import ROOT
 
 SOURCE = ROOT / "api-destinations" / "text_messages.py"

@@ -11,13 +11,13 @@ from zipfile import ZipFile
 
 import pytest
 
-from tools.binaries import binary
-from tools.check_elf import LOADER, Needs, newest_glibc, problems
+from tools.functions.binaries import binary
+from tools.functions.check_elf import LOADER, Needs, newest_glibc, problems
 from tools.paths import ROOT
 
 
 def zipped(program: Path, to: Path, **environment: str) -> bytes:
-    command = [sys.executable, "-m", "tools.zip_bootstrap", program, to]
+    command = [sys.executable, "-m", "tools.functions.zip_bootstrap", program, to]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60, env={**os.environ, **environment})
     return to.read_bytes()
 
@@ -91,7 +91,7 @@ def test_a_program_that_amazon_linux_2023_cannot_start_is_refused(
 def test_the_check_reads_what_a_real_program_needs_and_fails_for_another_machines(tmp_path: Path) -> None:
     with ZipFile(tmp_path / "webhook-arm64.zip", "w") as archive:
         archive.write(binary("webhook"), "bootstrap")
-    command = [sys.executable, "-m", "tools.check_elf", tmp_path / "webhook-arm64.zip"]
+    command = [sys.executable, "-m", "tools.functions.check_elf", tmp_path / "webhook-arm64.zip"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert "libc.so.6: part of glibc" in run.stdout
     arm64_host = os.uname().machine == "aarch64"

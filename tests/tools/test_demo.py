@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tools import binaries
-from tools.environment import isolate
+from tools.functions import binaries
+from tools.local_aws.environment import isolate
 from tools.paths import ROOT
 from tools.waiting import free_port, wait_for
 
-DEMO = [sys.executable, "-m", "tools.demo"]
+DEMO = [sys.executable, "-m", "tools.commands.demo"]
 
 
 def a_proxy_that_answers_nothing(_: Path) -> dict[str, str]:
@@ -72,7 +72,7 @@ def test_the_demo_runs_with(machine: Callable[[Path], dict[str, str]], tmp_path:
 
 def test_the_binaries_are_taken_from_where_cargo_puts_them(tmp_path: Path) -> None:
     given = another_target_directory(tmp_path)
-    command = [sys.executable, "-m", "tools.binaries"]
+    command = [sys.executable, "-m", "tools.functions.binaries"]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | given, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == f"{given['CARGO_TARGET_DIR']}/debug"
 

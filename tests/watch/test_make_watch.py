@@ -19,7 +19,7 @@ from tools.waiting import free_port, is_in_use, wait_for
 
 
 def command(port: int) -> list[str]:
-    return [sys.executable, "-m", "tools.watch", "--port", str(port)]
+    return [sys.executable, "-m", "tools.commands.watch", "--port", str(port)]
 
 
 @contextmanager

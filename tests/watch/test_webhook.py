@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tools import cargo_lambda
-from tools.bus_watch import BusWatch
-from tools.event_bridge_gate import EventBridgeGate
-from tools.local_aws import LocalAws
-from tools.momento_webhook import post
+from tools.commands.watch import url, watching
+from tools.local_aws.bus_watch import BusWatch
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.momento.webhook import post
 from tools.paths import RUN
+from tools.testing.webhook_cases import SECRET
+from tools.testing.webhook_checks import BUS, IN_BOTH_ENCODINGS, Handler
 from tools.waiting import free_port, wait_for
-from tools.webhook_cases import SECRET
-from tools.webhook_checks import BUS, IN_BOTH_ENCODINGS, Handler
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +31,12 @@ def handler(aws: LocalAws, gate: EventBridgeGate, make_bus: Callable[[str], BusW
     }
     log_path = RUN / "cargo-lambda-watch.log"
     flags = ("--ignore-changes", "--disable-cors", "--quiet")
-    with log_path.open("wb") as log, cargo_lambda.watching(aws, settings, port, *flags, log=log) as process:
+    with log_path.open("wb") as log, watching(aws, settings, port, *flags, log=log) as process:
 
         def is_served() -> bool:
             assert process.poll() is None, f"cargo lambda watch ended; see {log_path}."
             try:
-                answer = post(cargo_lambda.url(port), b"", [], "GET", timeout=120)
+                answer = post(url(port), b"", [], "GET", timeout=120)
             except ConnectionRefusedError:
                 return False
             assert answer.status == 405, f"GET is answered {answer.status}; see {log_path}."
@@ -44,7 +44,7 @@ def handler(aws: LocalAws, gate: EventBridgeGate, make_bus: Callable[[str], BusW
 
         wait_for("cargo lambda watch to serve the handler", is_served, 120, pause=0.2)
         gate.take()
-        yield Handler("cargo-lambda-watch", cargo_lambda.url(port), gate, watch, sqs, queue)
+        yield Handler("cargo-lambda-watch", url(port), gate, watch, sqs, queue)
     sqs.delete_queue(QueueUrl=queue)
 
 

@@ -1,0 +1,54 @@
+"""template.yaml as it is deployed from a bucket: the code of each function in the bucket of the region it goes to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tools.templates.reader import read_template
+
+ARCHITECTURES = ("arm64", "x86_64")
+
+
+class CannotPackage(Exception):
+    """The template is not of the form that can be packaged; the message says what to do."""
+
+
+def packaged(text: str, bucket_prefix: str, folder: str, architectures: Iterable[str]) -> str:
+    """Rewrites `Code` of each function, and the choices of Architecture where only one of the two was built."""
+    built = [name for name in ARCHITECTURES if name in set(architectures)]
+    functions = {
+        name: resource["Metadata"]["BuildProperties"]["Binary"]
+        for name, resource in read_template(text)["Resources"].items()
+        if resource["Type"] == "AWS::Lambda::Function" and isinstance(resource["Properties"]["Code"], str)
+    }
+    # Text, not YAML written anew: the comments stay, and a person who reads the form's template sees what we wrote.
+    for name, binary in functions.items():
+        start = text.index(f"\n  {name}:\n")
+        code = re.compile(r"^      Code: .*$", re.MULTILINE).search(text, start)
+        if code is None:
+            raise CannotPackage(f"The template's function {name} has no line `Code:` to rewrite.")
+        key = f"{folder}/{binary}-${{Architecture}}.zip"
+        where = f'{{ S3Bucket: !Sub "{bucket_prefix}-${{AWS::Region}}", S3Key: !Sub "{key}" }}'
+        text = text[: code.start()] + f"      Code: {where}" + text[code.end() :]
+    if built != list(ARCHITECTURES):
+        text = re.sub(
+            r"(\n  Architecture:\n(?:    .*\n)*?    Default: ).*\n    AllowedValues: .*",
+            lambda match: f"{match[1]}{built[0]}\n    AllowedValues: [{', '.join(built)}]",
+            text,
+        )
+    check(text, functions, built)
+    return text
+
+
+def check(text: str, functions: dict[str, str], built: list[str]) -> None:
+    template = read_template(text)
+    for name, binary in functions.items():
+        code = template["Resources"][name]["Properties"]["Code"]
+        if not isinstance(code, dict) or f"/{binary}-" not in str(code["S3Key"]):
+            raise CannotPackage(f"The code of {name} could not be rewritten; is `Code:` where it was?")
+    architecture = template["Parameters"]["Architecture"]
+    if architecture["AllowedValues"] != built or architecture["Default"] not in built:
+        raise CannotPackage(
+            "The parameter Architecture could not be rewritten; are Default and AllowedValues in its order?"
+        )
