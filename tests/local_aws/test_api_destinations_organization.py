@@ -9,6 +9,7 @@ import pytest
 
 from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.server import LocalAws
+from tools.local_aws.stacks import DeploymentFailed
 from tools.momento.stand_in import MomentoStandIn
 from tools.paths import ROOT
 from tools.testing.docs import blocks
@@ -22,22 +23,23 @@ PATH = "/integration/"
 ACCOUNT = "000000000000"
 
 
-def documented(heading: str) -> dict:
-    [policy] = blocks("security-review.md", heading, "json")
-    return json.loads(policy.replace("111122223333", ACCOUNT))
+def documented(heading: str) -> list[dict]:
+    found = blocks("security-review.md", heading, "json")
+    return [json.loads(policy.replace("111122223333", ACCOUNT)) for policy in found]
 
 
-KEY_POLICY = documented("Key policy")
-DELIVERY = documented("EventBridge to Momento")
-BOUNDARY = documented("Permissions boundary and role path")
+[KEY_POLICY] = documented("Key policy")
+DELIVERY, CONNECTION = documented("EventBridge to Momento")
+[BOUNDARY] = documented("Permissions boundary and role path")
+TAG = {"TagKey": "EventBridgeApiDestinations", "TagValue": "true"}
 
 
 class Organization:
     def __init__(self, aws: LocalAws):
         self.aws = aws
         self.kms = aws.client("kms")
-        self.key = self.kms.create_key(Policy=json.dumps(KEY_POLICY))["KeyMetadata"]["Arn"]
-        self.allow(DELIVERY)
+        self.key = self.kms.create_key(Policy=json.dumps(KEY_POLICY), Tags=[TAG])["KeyMetadata"]["Arn"]
+        self.allow(DELIVERY, CONNECTION)
         [statement] = BOUNDARY["Statement"]
         both = {**statement, "Action": [*statement["Action"], "events:InvokeApiDestination"]}
         document = json.dumps({**BOUNDARY, "Statement": [both]})
@@ -104,6 +106,14 @@ def test_a_string_and_an_object_arrive_with_the_documented_policies(
     assert momento.items[CACHE, b"text"].value == b"hello"
 
 
+def test_a_key_without_the_documented_tag_fails_the_deployment(organization: Organization, momento: MomentoStandIn):
+    key = organization.kms.create_key(Policy=json.dumps(KEY_POLICY))["KeyMetadata"]["Arn"]
+    given = {"EventBridgeBus": BUS, "MomentoApiKey": API_KEY, "MomentoEndpoint": momento.url, "KmsKeyArn": key}
+    with pytest.raises(DeploymentFailed, match="lacks the tag EventBridgeApiDestinations=true"):
+        organization.aws.deploy("untagged", ROOT / "api-destinations.yaml", given)
+    organization.aws.delete("untagged")
+
+
 def test_without_the_statement_for_deliveries_no_string_reaches_the_queue(
     organization: Organization, momento: MomentoStandIn
 ):
@@ -111,7 +121,7 @@ def test_without_the_statement_for_deliveries_no_string_reaches_the_queue(
     try:
         organization.put("lost", "hello")
     finally:
-        organization.allow(DELIVERY)
+        organization.allow(DELIVERY, CONNECTION)
     organization.put("next", "hello")
     wait_for("the next item", lambda: (CACHE, b"next") in momento.items, 30)
     assert (CACHE, b"lost") not in momento.items

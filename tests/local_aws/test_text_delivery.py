@@ -206,7 +206,7 @@ def test_a_cache_that_does_not_exist_is_a_dead_letter_until_it_is_made(stack: St
 
 
 def test_after_the_retry_time_sqs_itself_moves_a_message_to_the_dead_letter_queue(aws: LocalAws, bus: str) -> None:
-    with deployed(aws, bus, MomentoApiKey="momento-key", RetrySeconds="60") as stack:
+    with deployed(aws, bus, MomentoApiKey="momento-key", RetrySeconds="300") as stack:
         stack.retry_after(3)
         stack.momento.fault = lambda method, target: 429
         stack.put(item("late"))

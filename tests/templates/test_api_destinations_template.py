@@ -12,6 +12,7 @@ import pytest
 from tools.paths import ROOT
 from tools.templates.reader import read_template
 from tools.templates.resolver import Resolver
+from tools.templates.variants import KEY
 
 TEMPLATE = read_template((ROOT / "api-destinations.yaml").read_text())
 PARAMETERS = TEMPLATE["Parameters"]
@@ -243,10 +244,9 @@ def test_with_json_there_is_neither_function_nor_anything_that_belongs_to_it() -
             resolver.resolve(output)
 
 
-def test_the_functions_code_is_the_module_character_by_character_and_short_enough() -> None:
+def test_the_functions_code_is_the_module_character_by_character() -> None:
     code = RESOURCES["TextFunction"]["Properties"]["Code"]["ZipFile"]
     assert code == (ROOT / "api-destinations" / "text_messages.py").read_text()
-    assert len(code) <= 4096
 
 
 def test_the_function_is_given_ten_messages_and_answers_for_each() -> None:
@@ -264,8 +264,14 @@ def test_a_string_is_retried_for_the_time_that_the_parameter_names(seconds: int)
     receives = queue["RedrivePolicy"]["maxReceiveCount"]
     assert queue["VisibilityTimeout"] * receives == seconds
     assert 2 <= receives <= 1000
-    # Lambda refuses a queue whose visibility timeout is shorter.
-    assert queue["VisibilityTimeout"] >= resolver.properties("TextFunction")["Timeout"]
+    # As Lambda recommends. It refuses a queue whose visibility timeout is shorter than the function's timeout.
+    assert queue["VisibilityTimeout"] >= 6 * resolver.properties("TextFunction")["Timeout"]
+
+
+def test_the_connection_is_encrypted_with_the_key_of_the_stack() -> None:
+    assert "KmsKeyIdentifier" not in Resolver(TEMPLATE, MomentoApiKey="key").properties("Connection")
+    with_key = Resolver(TEMPLATE, MomentoApiKey="key", **KEY).properties("Connection")
+    assert with_key["KmsKeyIdentifier"] == KEY["KmsKeyArn"]
 
 
 def test_the_functions_queue_names_its_own_dead_letter_queue_and_that_one_allows_no_other_source() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import json
+import re
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ import pytest
 
 from tools.momento.stand_in import GARBAGE, HANG, RESET, MomentoStandIn
 from tools.paths import ROOT
+from tools.templates.reader import read_template
 
 SOURCE = ROOT / "api-destinations" / "text_messages.py"
 CACHE = "orders"
@@ -246,13 +248,13 @@ def test_what_momento_may_take_later_stays_in_the_queue_and_takes_no_other_along
 
 def test_a_reason_is_cut_to_what_an_attribute_may_hold(function: Deployed) -> None:
     for text, expected in (("", "404"), ("é\n\u0000", "???"), ("x" * 5000, "x" * 1000)):
-        function.module.refuse("body", "404", text)
+        function.module.move_to_dead_letters("body", "404", text)
         assert function.queue.messages.pop() == ("body", "404", expected)
 
 
 def test_a_reason_that_is_not_utf_8_is_no_obstacle(function: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = SimpleNamespace(status=404, read=lambda: b"caf\xe9")
-    monkeypatch.setattr(function.module.momento, "getresponse", lambda: answer)
+    monkeypatch.setattr(function.module.momento.http, "getresponse", lambda: answer)
     assert function.invoke(set_item()) == []
     assert function.queue.messages == [(json.dumps(set_item()), "404", "caf?")]
 
@@ -297,7 +299,39 @@ def test_messages_stay_in_the_queue_while_the_secret_cannot_be_read(function: De
     assert function.invoke(set_item(), publish()) == []
 
 
+NO_KEYS = {
+    "a line break": "eyJhbGci\nOiJIUzI1",
+    "two lines": "eyJhbGci\r\nOiJIUzI1",
+    "letters outside Latin-1": "eyJhbGci-ключ",
+    "a space": "eyJhbGci OiJIUzI1",
+    "JSON": '{"eyJhbGci":"OiJIUzI1"}',
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("case", NO_KEYS)
+def test_a_secret_that_is_no_key_is_told_without_a_letter_of_it_and_the_next_good_one_is_used(
+    function: Deployed, caplog: pytest.LogCaptureFixture, case: str
+) -> None:
+    function.secrets.values = [NO_KEYS[case], KEY]
+    assert function.invoke(set_item(), publish()) == [0, 1]
+    assert function.momento.requests == []
+    assert "The secret does not hold a Momento API key" in caplog.text
+    for part in filter(None, re.split(r"[^\w-]+", NO_KEYS[case])):
+        assert part not in caplog.text
+    assert function.invoke(set_item(), publish()) == []
+    assert function.queue.messages == []
+
+
 # ---- The connection
+
+
+def test_after_any_error_the_next_request_has_a_connection_of_its_own(function: Deployed) -> None:
+    assert function.invoke(set_item()) == []
+    with pytest.raises(ValueError):
+        function.module.momento.send("PUT", "/cache/orders?key=k", b"", {"Authorization": "two\nlines"})
+    assert function.invoke(set_item()) == []
+    assert function.momento.connections == 2
 
 
 def test_one_connection_is_kept_for_all_messages(function: Deployed) -> None:
@@ -322,7 +356,7 @@ def once(fault: int | str) -> Callable[[str, str], int | str | None]:
 
 @pytest.mark.parametrize("fault", [RESET, HANG, GARBAGE])
 def test_a_connection_that_breaks_leaves_the_message_in_the_queue(function: Deployed, fault: str) -> None:
-    function.module.momento.timeout = 0.2
+    function.module.MOMENTO_TIMEOUT_SECONDS = function.module.momento.http.timeout = 0.2
     function.momento.fault = lambda method, target: fault if "bad" in target else None
     assert function.invoke(set_item(key="bad"), set_item(key="good")) == [0]
     assert (CACHE, b"good") in function.momento.items
@@ -337,10 +371,11 @@ def test_messages_stay_in_the_queue_while_momento_cannot_be_reached(monkeypatch:
 
 
 def test_no_request_is_begun_that_the_functions_timeout_could_cut_off(function: Deployed) -> None:
-    assert function.invoke(set_item(), publish(), milliseconds=11_999) == [0, 1]
+    longest = function.module.LONGEST_DELIVERY_MILLISECONDS
+    assert function.invoke(set_item(), publish(), milliseconds=longest - 1) == [0, 1]
     assert function.momento.requests == []
-    # A reused connection that hangs, a new one that is slow to connect, to agree on TLS and to answer: four times 3 s.
-    assert function.module.momento.timeout * 4 == 12
+    template = read_template((ROOT / "api-destinations.yaml").read_text(encoding="utf-8"))
+    assert longest < template["Resources"]["TextFunction"]["Properties"]["Timeout"] * 1000
 
 
 # ---- TLS
@@ -386,7 +421,7 @@ def test_the_log_says_what_stays_and_why_and_holds_neither_key_nor_payload(
 ) -> None:
     function.momento.fault = lambda method, target: 429
     assert function.invoke(set_item("a secret payload")) == [0]
-    assert caplog.messages == ["Message 0 stays in the queue: RuntimeError(429, 'a fault of the test')"]
+    assert caplog.messages == ["Message 0 stays in the queue: Retry: Momento responded with 429: a fault of the test"]
     function.momento.fault = lambda method, target: None
     function.secrets.values = ["a bad key"]
     assert function.invoke(set_item("a secret payload")) == []

@@ -1,7 +1,7 @@
 """CloudFormation resource types that ministack lacks or makes in part, behaving as the real service does.
 
 - AWS::Events::Connection, ApiDestination and Archive. An archive on a bus that does not exist and a destination whose
-  connection does not exist fail, so that the stack rolls back.
+  connection does not exist fail, so that the stack rolls back; so does a connection whose key lacks its tag.
 - AWS::Events::Rule, ministack's own, fails on a bus that does not exist and for a pattern that EventBridge refuses.
 - Ref of an AWS::SecretsManager::Secret is its ARN, as in a real account (ministack gives the name).
 - AWS::IAM::Role keeps its permissions boundary (ministack drops it), and fails for a policy that does not exist.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from ministack.core import iam_actions
-from ministack.services import eventbridge, iam, secretsmanager
+from ministack.services import eventbridge, iam, kms, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Attributes = dict[str, str]
@@ -39,14 +39,25 @@ def own_name(properties: dict, stack: str, logical_id: str, longest: int) -> str
 def create_connection(logical_id: str, properties: dict, stack: str) -> tuple[str, Attributes]:
     name = own_name(properties, stack, logical_id, 64)
     request = {"Name": name, **given(properties, "AuthorizationType", "AuthParameters", "Description")}
+    require_tag(properties.get("KmsKeyIdentifier"))
     arn = call(eventbridge._create_connection, request)["ConnectionArn"]
     return name, {"Arn": arn, "ArnForPolicy": arn}
 
 
 def update_connection(name: str, _old: dict, properties: dict, _stack: str) -> tuple[str, Attributes]:
     request = {"Name": name, **given(properties, "AuthorizationType", "AuthParameters", "Description")}
+    require_tag(properties.get("KmsKeyIdentifier"))
     arn = call(eventbridge._update_connection, request)["ConnectionArn"]
     return name, {"Arn": arn, "ArnForPolicy": arn}
+
+
+def require_tag(key: str | None) -> None:
+    """EventBridge uses a customer managed key for a connection only if the key has this tag."""
+    if (
+        key
+        and {"TagKey": "EventBridgeApiDestinations", "TagValue": "true"} not in kms._keys[key.split("/")[-1]]["Tags"]
+    ):
+        raise ValueError(f"The key {key} lacks the tag EventBridgeApiDestinations=true.")
 
 
 def delete_connection(name: str, _properties: dict) -> None:
