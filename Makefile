@@ -99,7 +99,8 @@ sbom: ## List the crates that are in the zips (CycloneDX)
 
 .PHONY: publish
 publish: ## Upload what was built to a bucket in each region, and print the launch links: make publish PREFIX=… REGIONS="…"
-	@scripts/publish "$${PREFIX:?Say which buckets: make publish PREFIX=their-prefix}" $$REGIONS
+	@scripts/publish "$${PREFIX:?Say which buckets: make publish PREFIX=their-prefix}" $$REGIONS \
+		$(if $(TEMPLATES_TO),--templates-to $(TEMPLATES_TO))
 
 .PHONY: lint-workflows
 lint-workflows: ## actionlint and zizmor over .github

@@ -46,7 +46,7 @@ def released(aws: LocalAws) -> str:
     for name in ("webhook", "redrive"):
         key = f"{FOLDER}/{name}-{ARCHITECTURE}.zip"
         storage.put_object(Bucket=bucket, Key=key, Body=zip_bootstrap(binary(name)))
-    return packaged((ROOT / "template.yaml").read_text(encoding="utf-8"), PREFIX, FOLDER, ARCHITECTURES)
+    return packaged((ROOT / "template.yaml").read_text(encoding="utf-8"), PREFIX, [aws.region], FOLDER, ARCHITECTURES)
 
 
 @pytest.fixture(scope="module")

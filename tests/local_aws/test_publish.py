@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import io
 import json
 import os
 import re
@@ -14,16 +15,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
+from tools.commands.publish import Bucket, Upload, launch_link, package_version, release
 from tools.functions.binaries import binary
 from tools.functions.zip_bootstrap import zip_bootstrap
 from tools.local_aws.event_bridge_gate import EventBridgeGate
 from tools.local_aws.server import LocalAws
+from tools.local_aws.stacks import DeploymentFailed
 from tools.momento.webhook import captured_body, post_signed
-from tools.paths import ARCHITECTURE, ROOT
-from tools.templates.packaged import packaged
+from tools.paths import ARCHITECTURE, ROOT, programs
+from tools.templates.packaged import ARCHITECTURES, packaged, region_rule
 from tools.templates.reader import read_template
+from tools.templates.resolver import PSEUDO, Resolver
+from tools.testing.docs import blocks
 
 PREFIX = "momento-release-test"
 REGIONS = ("us-east-1", "eu-west-1")
@@ -49,16 +56,24 @@ class Published:
         return found
 
 
-def publish(aws: LocalAws, build: Path, *arguments: str, prefix: str = PREFIX) -> subprocess.CompletedProcess[str]:
-    environment = {
+def publish(
+    aws: LocalAws, build: Path, *arguments: str, prefix: str = PREFIX, account: str = "test"
+) -> subprocess.CompletedProcess[str]:
+    """Publishes as the account, for which ministack takes an access key of twelve digits."""
+    command = [ROOT / "scripts" / "publish", prefix, *arguments, "--build", build]
+    environment = user_environment(aws) | {"AWS_ACCESS_KEY_ID": account}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
+
+
+def user_environment(aws: LocalAws) -> dict[str, str]:
+    return {
         "AWS_ENDPOINT_URL": aws.endpoint,
+        "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],
     }
-    command = [ROOT / "scripts" / "publish", prefix, *arguments, "--build", build]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +171,58 @@ def test_what_a_launch_link_names_deploys_in_its_region_and_takes_a_signed_webho
         aws.delete(stack, region)
 
 
+def test_the_documented_commands_show_whether_the_function_that_runs_is_the_release(
+    aws: LocalAws, published: Published, tmp_path: Path
+) -> None:
+    stack, url = published.links("template.yaml")["us-east-1"]
+    parts = urlsplit(url)
+    here = f"{aws.endpoint}/{(parts.hostname or '').split('.')[0]}{parts.path}"
+    outputs = aws.deploy_url(stack, here, {"MomentoSecretString": SECRET, "Architecture": ARCHITECTURE})
+    (block,) = blocks("releasing.md", "Check what runs", "sh")
+    command = block.replace("<WebhookFunctionName>", outputs["WebhookFunctionName"])
+    environment = {**user_environment(aws), "PATH": f"{programs('test')}{os.pathsep}{os.environ['PATH']}"}
+    zipped = tmp_path / "webhook-arm64.zip"
+
+    def lines() -> list[str]:
+        shown = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", command],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        return shown.stdout.splitlines()
+
+    try:
+        zipped.write_bytes((published.build / f"webhook-{ARCHITECTURE}.zip").read_bytes())
+        running, released = lines()
+        assert running == released
+        aws.client("lambda").update_function_code(
+            FunctionName=outputs["WebhookFunctionName"], ZipFile=zip_bootstrap(Path("/bin/true"))
+        )
+        running, released = lines()
+        assert running != released
+    finally:
+        aws.delete(stack)
+
+
+def test_the_templates_that_a_release_attests_are_those_that_it_publishes(tmp_path: Path) -> None:
+    run = subprocess.run(
+        ["make", "--silent", "publish", f"PREFIX={PREFIX}", f"REGIONS={' '.join(REGIONS)}", f"TEMPLATES_TO={tmp_path}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    for name in BINARIES:
+        for architecture in ARCHITECTURES:
+            (tmp_path / f"{name}-{architecture}.zip").touch()
+    uploads = {file.key: file.content for file in release(PREFIX, sorted(REGIONS), package_version(), tmp_path)}
+    for name in ("template.yaml", "api-destinations.yaml"):
+        assert uploads[f"momento-eventbridge/{package_version()}/{name}"] == (tmp_path / name).read_bytes()
+
+
 def test_publishing_the_same_again_changes_nothing(
     aws: LocalAws, build: Path, buckets: dict[str, str], published: Published
 ) -> None:
@@ -202,6 +269,80 @@ def test_a_missing_bucket_is_answered_with_the_command_that_makes_it(aws: LocalA
     assert "--parameter-overrides BucketPrefix=nobodys" in run.stderr
 
 
+def test_nothing_is_uploaded_where_one_of_the_buckets_is_a_strangers(
+    aws: LocalAws, build: Path, buckets: dict[str, str], published: Published
+) -> None:
+    ours = buckets["eu-west-1"]
+    before = keys(aws, ours)
+    stranger = boto3.client(
+        "s3", "us-west-2", endpoint_url=aws.endpoint, aws_access_key_id="210987654321", aws_secret_access_key="test"
+    )
+    name = f"{PREFIX}-us-west-2"
+    stranger.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    everything = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+        "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{name}", f"arn:aws:s3:::{name}/*"],
+    }
+    stranger.put_bucket_policy(Bucket=name, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everything]}))
+    try:
+        run = publish(aws, build, "eu-west-1", "us-west-2", "--version", "7.7.7")
+        assert run.returncode == 1
+        assert f"The bucket {name} does not exist in us-west-2, or the account" in run.stderr
+        assert "does not own it (403)" in run.stderr
+        assert "Launch links" not in run.stdout
+        assert "Contents" not in stranger.list_objects_v2(Bucket=name)
+        assert keys(aws, ours) == before
+    finally:
+        stranger.delete_bucket(Bucket=name)
+
+
+def test_a_region_that_it_was_not_published_to_is_refused(aws: LocalAws, published: Published) -> None:
+    stack, url = published.links("template.yaml")["us-east-1"]
+    parts = urlsplit(url)
+    here = f"{aws.endpoint}/{(parts.hostname or '').split('.')[0]}{parts.path}"
+    parameters = {"MomentoSecretString": SECRET, "Architecture": ARCHITECTURE}
+    with pytest.raises((DeploymentFailed, ClientError), match="This version is not published in this Region"):
+        aws.deploy_url(stack, here, parameters, "ap-south-1")
+
+
+def test_every_call_to_s3_names_the_owner_and_a_version_is_put_only_where_there_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls: list[tuple[str, dict]] = []
+
+    class Storage:
+        def __getattr__(self, operation: str):
+            return lambda **given: calls.append((operation, given)) or {"Body": io.BytesIO(b"the one before")}
+
+    monkeypatch.setattr(boto3, "client", lambda *_, **__: Storage())
+    bucket = Bucket("ours-us-east-1", "us-east-1", "123456789012")
+    bucket.publish(Upload("momento-eventbridge/1.2.3/template.yaml", b"new", "application/yaml"))
+    bucket.publish(Upload("momento-eventbridge/latest/template.yaml", b"new", "application/yaml", changes=True))
+    assert [operation for operation, _ in calls] == ["head_bucket", "put_object", "get_object", "put_object"]
+    assert {given["ExpectedBucketOwner"] for _, given in calls} == {"123456789012"}
+    assert [given.get("IfNoneMatch") for operation, given in calls if operation == "put_object"] == ["*", None]
+
+
+@pytest.mark.parametrize(
+    ("region", "link", "template"),
+    [
+        ("eu-west-1", "https://console.aws.amazon.com/", "https%3A%2F%2Fb.s3.eu-west-1.amazonaws.com%2Fk"),
+        (
+            "us-gov-west-1",
+            "https://console.amazonaws-us-gov.com/",
+            "https%3A%2F%2Fb.s3.us-gov-west-1.amazonaws.com%2Fk",
+        ),
+        ("cn-north-1", "https://console.amazonaws.cn/", "https%3A%2F%2Fb.s3.cn-north-1.amazonaws.com.cn%2Fk"),
+    ],
+)
+def test_a_launch_link_names_the_hosts_of_the_regions_partition(region: str, link: str, template: str) -> None:
+    found = launch_link(region, "b", "k", "stack")
+    assert found.startswith(link)
+    assert found.endswith(template)
+
+
 def test_without_zips_nothing_is_published(aws: LocalAws, buckets: dict[str, str], tmp_path: Path) -> None:
     run = publish(aws, tmp_path, "us-east-1", "--version", "8.8.8")
     assert run.returncode == 1
@@ -224,11 +365,14 @@ def test_a_bucket_is_encrypted_versioned_and_open_for_released_objects_alone(
     assert storage.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     (rule,) = storage.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
-    tls_only, read = json.loads(storage.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
+    tls_only, keep, read = json.loads(storage.get_bucket_policy(Bucket=bucket)["Policy"])["Statement"]
     arn = f"arn:aws:s3:::{bucket}"
     assert tls_only["Effect"] == "Deny"
     assert tls_only["Resource"] == [arn, f"{arn}/*"]
     assert tls_only["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert (keep["Effect"], keep["Action"]) == ("Deny", "s3:PutObject")
+    assert keep["NotResource"] == f"{arn}/momento-eventbridge/latest/*"
+    assert keep["Condition"] == {"Null": {"s3:if-none-match": "true"}}
     assert (read["Effect"], read["Action"], read["Resource"]) == (
         "Allow",
         "s3:GetObject",
@@ -236,28 +380,38 @@ def test_a_bucket_is_encrypted_versioned_and_open_for_released_objects_alone(
     )
 
 
-def test_the_publishing_role_is_for_one_environment_of_one_repository_and_writes_releases_alone() -> None:
+@pytest.mark.parametrize(
+    ("ids", "subject"),
+    [
+        ("", "repo:owner/name:environment:release"),
+        ("123456/456789", "repo:owner@123456/name@456789:environment:release"),
+    ],
+)
+def test_the_publishing_role_is_for_one_environment_of_one_repository_and_writes_releases_alone(
+    ids: str, subject: str
+) -> None:
     template = read_template((ROOT / "publish-buckets.yaml").read_text(encoding="utf-8"))
-    role = template["Resources"]["PublisherRole"]["Properties"]
+    given = {"BucketPrefix": PREFIX, "GitHubRepository": "owner/name", "GitHubRepositoryIds": ids}
+    role = Resolver(template, **given).properties("PublisherRole")
     (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Condition"] == {
         "StringEquals": {
             "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-            "token.actions.githubusercontent.com:sub": {
-                "Fn::Sub": "repo:${GitHubRepository}:environment:${GitHubEnvironment}"
-            },
+            "token.actions.githubusercontent.com:sub": subject,
         }
     }
     ((write, list_bucket),) = [policy["PolicyDocument"]["Statement"] for policy in role["Policies"]]
+    own_account = {"StringEquals": {"aws:ResourceAccount": PSEUDO["AWS::AccountId"]}}
     assert write["Action"] == ["s3:GetObject", "s3:PutObject"]
-    assert write["Resource"] == {"Fn::Sub": "arn:${AWS::Partition}:s3:::${BucketPrefix}-*/momento-eventbridge/*"}
+    assert write["Resource"] == f"arn:aws:s3:::{PREFIX}-*/momento-eventbridge/*"
     assert list_bucket["Action"] == "s3:ListBucket"
+    assert write["Condition"] == list_bucket["Condition"] == own_account
 
 
 @pytest.mark.parametrize("built", [("arm64", "x86_64"), ("arm64",), ("x86_64",)])
 def test_a_packaged_template_differs_in_where_the_code_is_and_what_was_built(built: tuple[str, ...]) -> None:
     original = (ROOT / "template.yaml").read_text()
-    text = packaged(original, "some-prefix", "momento-eventbridge/1.2.3", built)
+    text = packaged(original, "some-prefix", ["us-east-1", "eu-west-1"], "momento-eventbridge/1.2.3", built)
     changed = [
         line[1:].strip()
         for line in difflib.unified_diff(original.splitlines(), text.splitlines(), lineterm="", n=0)
@@ -267,4 +421,5 @@ def test_a_packaged_template_differs_in_where_the_code_is_and_what_was_built(bui
     code = [f'Code: {bucket}{binary}-${{Architecture}}.zip" }}' for binary in BINARIES]
     choices = [f"AllowedValues: [{built[0]}]"] if len(built) == 1 else []
     default = ["Default: x86_64"] if built == ("x86_64",) else []
-    assert sorted(changed) == sorted([*code, *choices, *default])
+    rule = region_rule(["us-east-1", "eu-west-1"]).splitlines()
+    assert sorted(changed) == sorted([*code, *choices, *default, *map(str.strip, rule)])

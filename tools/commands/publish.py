@@ -7,12 +7,14 @@ import hashlib
 import re
 import sys
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
 
 from tools.paths import ROOT
 from tools.templates.packaged import ARCHITECTURES, CannotPackage, packaged
@@ -23,6 +25,13 @@ BINARIES = ("webhook", "redrive")
 FOLDER = "momento-eventbridge"
 # What the launch link proposes as the stack's name.
 STACKS = {"template.yaml": "momento-eventbridge", "api-destinations.yaml": "momento-api-destinations"}
+# The console and the DNS suffix of each partition, for the launch links.
+HOSTS = {
+    "aws": ("console.aws.amazon.com", "amazonaws.com"),
+    "aws-cn": ("console.amazonaws.cn", "amazonaws.com.cn"),
+    "aws-us-gov": ("console.amazonaws-us-gov.com", "amazonaws.com"),
+    "aws-eusc": ("console.amazonaws-eusc.eu", "amazonaws.eu"),
+}
 
 
 class CannotPublish(Exception):
@@ -38,7 +47,7 @@ class Upload:
     changes: bool = False
 
 
-def release(prefix: str, version: str, build: Path) -> list[Upload]:
+def release(prefix: str, regions: list[str], version: str, build: Path) -> list[Upload]:
     """The files of a release, the same for every region. The templates come last: what they name is there before."""
     architectures = [name for name in ARCHITECTURES if all((build / f"{b}-{name}.zip").is_file() for b in BINARIES)]
     if not architectures:
@@ -49,63 +58,83 @@ def release(prefix: str, version: str, build: Path) -> list[Upload]:
         for name in architectures
         for binary in BINARIES
     ]
-    templates = {
-        "template.yaml": packaged((ROOT / "template.yaml").read_text(encoding="utf-8"), prefix, folder, architectures),
-        "api-destinations.yaml": (ROOT / "api-destinations.yaml").read_text(encoding="utf-8"),
-    }
     folders = [folder]
     if "-" not in version:
         folders.append(f"{FOLDER}/latest")
     for place in folders:
-        for name, text in templates.items():
-            files.append(Upload(f"{place}/{name}", text.encode(), "application/yaml", changes=place != folder))
+        for name, content in templates(prefix, regions, folder, architectures).items():
+            files.append(Upload(f"{place}/{name}", content, "application/yaml", changes=place != folder))
     return files
 
 
-def publish_to(region: str, bucket: str, files: list[Upload]) -> None:
-    storage = boto3.client("s3", region_name=region)
-    try:
-        storage.head_bucket(Bucket=bucket)
-    except ClientError as refusal:
-        raise CannotPublish(
-            f"The bucket {bucket} is not there, or not yours ({refusal.response['Error']['Code']}). Make it with: "
-            f"aws cloudformation deploy --region {region} --stack-name {bucket} --template-file publish-buckets.yaml "
-            f"--parameter-overrides BucketPrefix={bucket.removesuffix('-' + region)}"
-        ) from refusal
-    for file in files:
-        there = content_of(storage, bucket, file.key)
-        if there == file.content:
-            print(f"  {file.key}: is there already")
-            continue
-        if there is not None and not file.changes:
+def templates(prefix: str, regions: list[str], folder: str, architectures: Iterable[str]) -> dict[str, bytes]:
+    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    return {
+        "template.yaml": packaged(text, prefix, regions, folder, architectures).encode(),
+        "api-destinations.yaml": (ROOT / "api-destinations.yaml").read_bytes(),
+    }
+
+
+class Bucket:
+    """The bucket of a region. Each call names the account that must own it, since anybody can own a name."""
+
+    def __init__(self, name: str, region: str, account: str):
+        self.name = name
+        self.owned = {"Bucket": name, "ExpectedBucketOwner": account}
+        self.storage = boto3.client("s3", region_name=region)
+        try:
+            self.storage.head_bucket(**self.owned)
+        except ClientError as refusal:
             raise CannotPublish(
-                f"{bucket}/{file.key} is there with other bytes, and what is released never changes: "
-                "raise the version in Cargo.toml, or give another one with --version."
+                f"The bucket {name} does not exist in {region}, or the account {account} does not own it "
+                f"({refusal.response['Error']['Code']}). Create it with: "
+                f"aws cloudformation deploy --region {region} --stack-name {name} --template-file publish-buckets.yaml "
+                f"--parameter-overrides BucketPrefix={name.removesuffix('-' + region)}"
+            ) from refusal
+
+    def publish(self, file: Upload) -> None:
+        if file.changes and self.content_of(file.key) == file.content:
+            print(f"  {file.key}: is there already")
+            return
+        try:
+            self.storage.put_object(
+                **self.owned,
+                Key=file.key,
+                Body=file.content,
+                ContentType=file.content_type,
+                CacheControl="no-cache" if file.changes else "public, max-age=31536000, immutable",
+                ChecksumAlgorithm="SHA256",
+                **({} if file.changes else {"IfNoneMatch": "*"}),
             )
-        storage.put_object(
-            Bucket=bucket,
-            Key=file.key,
-            Body=file.content,
-            ContentType=file.content_type,
-            CacheControl="no-cache" if file.changes else "public, max-age=31536000, immutable",
-            ChecksumAlgorithm="SHA256",
-        )
-        print(f"  {file.key}: {len(file.content):,} bytes, SHA-256 {hashlib.sha256(file.content).hexdigest()}")
+        except ClientError as refusal:
+            if refusal.response["Error"]["Code"] != "PreconditionFailed":
+                raise
+            if self.content_of(file.key) != file.content:
+                raise CannotPublish(
+                    f"{self.name}/{file.key} is there with other bytes, and what is released never changes: "
+                    "raise the version in Cargo.toml, or give another one with --version. "
+                    "The template names the regions that it is published to, so other regions need another version too."
+                ) from refusal
+            print(f"  {file.key}: is there already")
+        else:
+            print(f"  {file.key}: {len(file.content):,} bytes, SHA-256 {hashlib.sha256(file.content).hexdigest()}")
 
-
-def content_of(storage, bucket: str, key: str) -> bytes | None:
-    try:
-        return storage.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as refusal:
-        if refusal.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-            return None
-        raise
+    def content_of(self, key: str) -> bytes | None:
+        try:
+            return self.storage.get_object(**self.owned, Key=key)["Body"].read()
+        except ClientError as refusal:
+            if refusal.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise
 
 
 def launch_link(region: str, bucket: str, key: str, stack: str) -> str:
-    template = f"https://{bucket}.s3.{region}.amazonaws.com/{key}"
-    query = urlencode({"stackName": stack, "templateURL": template})
-    return f"https://console.aws.amazon.com/cloudformation/home?region={region}#/stacks/create/review?{query}"
+    partition = Session().get_partition_for_region(region)
+    if partition not in HOSTS:
+        return f"the console of {partition} is not known here; the template is {key} in the bucket {bucket}"
+    console, suffix = HOSTS[partition]
+    query = urlencode({"stackName": stack, "templateURL": f"https://{bucket}.s3.{region}.{suffix}/{key}"})
+    return f"https://{console}/cloudformation/home?region={region}#/stacks/create/review?{query}"
 
 
 def package_version() -> str:
@@ -120,22 +149,36 @@ def arguments() -> argparse.Namespace:
         "--version", default=package_version(), help="the version to publish as (default: Cargo.toml's)"
     )
     parser.add_argument("--build", type=Path, default=ROOT / "build", help="the folder with the zips (default: build)")
+    parser.add_argument(
+        "--templates-to", type=Path, help="write the templates of both architectures to this folder, and upload nothing"
+    )
     given = parser.parse_args()
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{1,46}", given.prefix):
         parser.error(f"the prefix {given.prefix!r} has to be 2 to 47 lower-case letters, digits and hyphens")
     if not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?", given.version):
         parser.error(f"the version {given.version!r} has to be like 1.2.3 or 1.2.3-rc.1")
-    given.regions = given.regions or list(REGIONS)
+    given.regions = sorted(set(given.regions)) or list(REGIONS)
+    if unknown := [region for region in given.regions if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d", region)]:
+        parser.error(f"a Region has to be like us-east-1, not {', '.join(unknown)}")
     return given
 
 
 def main() -> int:
     given = arguments()
     try:
-        files = release(given.prefix, given.version, given.build)
-        for region in given.regions:
-            print(f"{given.prefix}-{region}")
-            publish_to(region, f"{given.prefix}-{region}", files)
+        if given.templates_to:
+            given.templates_to.mkdir(parents=True, exist_ok=True)
+            folder = f"{FOLDER}/{given.version}"
+            for name, content in templates(given.prefix, given.regions, folder, ARCHITECTURES).items():
+                (given.templates_to / name).write_bytes(content)
+            return 0
+        files = release(given.prefix, given.regions, given.version, given.build)
+        account = boto3.client("sts", region_name=given.regions[0]).get_caller_identity()["Account"]
+        # All of them are asked for before anything is uploaded.
+        for bucket in [Bucket(f"{given.prefix}-{region}", region, account) for region in given.regions]:
+            print(bucket.name)
+            for file in files:
+                bucket.publish(file)
     except (CannotPublish, CannotPackage, ClientError, BotoCoreError) as failure:
         print(f"scripts/publish: {failure}", file=sys.stderr)
         return 1

@@ -14,8 +14,11 @@ class CannotPackage(Exception):
     """The template is not of the form that can be packaged; the message says what to do."""
 
 
-def packaged(text: str, bucket_prefix: str, folder: str, architectures: Iterable[str]) -> str:
-    """Rewrites `Code` of each function, and the choices of Architecture where only one of the two was built."""
+def packaged(text: str, bucket_prefix: str, regions: list[str], folder: str, architectures: Iterable[str]) -> str:
+    """Rewrites `Code` of each function, and the choices of Architecture where only one of the two was built.
+
+    A rule refuses all other regions: there, anybody could own the bucket that the code is read from.
+    """
     built = [name for name in ARCHITECTURES if name in set(architectures)]
     functions = {
         name: resource["Metadata"]["BuildProperties"]["Binary"]
@@ -37,12 +40,26 @@ def packaged(text: str, bucket_prefix: str, folder: str, architectures: Iterable
             lambda match: f"{match[1]}{built[0]}\n    AllowedValues: [{', '.join(built)}]",
             text,
         )
-    check(text, functions, built)
+    text = text.replace("\nRules:\n", f"\nRules:\n{region_rule(regions)}", 1)
+    check(text, functions, built, regions)
     return text
 
 
-def check(text: str, functions: dict[str, str], built: list[str]) -> None:
+def region_rule(regions: list[str]) -> str:
+    return f"""  PublishedRegion:
+    Assertions:
+      - Assert: {{ Fn::Contains: [[{", ".join(regions)}], !Ref AWS::Region] }}
+        AssertDescription: >-
+          This version is not published in this Region. Publish it to a bucket of your own (docs/releasing.md), or
+          deploy it in one of these Regions: {", ".join(regions)}.
+"""
+
+
+def check(text: str, functions: dict[str, str], built: list[str], regions: list[str]) -> None:
     template = read_template(text)
+    rule = template["Rules"].get("PublishedRegion")
+    if rule is None or rule["Assertions"][0]["Assert"] != {"Fn::Contains": [regions, {"Ref": "AWS::Region"}]}:
+        raise CannotPackage("The template has no section Rules: to which the published regions could be added.")
     for name, binary in functions.items():
         code = template["Resources"][name]["Properties"]["Code"]
         if not isinstance(code, dict) or f"/{binary}-" not in str(code["S3Key"]):
