@@ -29,6 +29,7 @@ resource "aws_cloudformation_stack" "momento_eventbridge" {
       Architecture           = var.architecture
       LogLevel               = var.log_level
       Tracing                = var.tracing
+      ReservedConcurrency    = var.reserved_concurrency
       PermissionsBoundaryArn = var.permissions_boundary_arn
       RolePath               = var.role_path
       KmsKeyArn              = var.kms_key_arn

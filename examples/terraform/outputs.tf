@@ -58,11 +58,6 @@ output "event_log_group" {
   value       = lookup(aws_cloudformation_stack.momento_eventbridge.outputs, "EventLogGroup", null)
 }
 
-output "event_log_queue_url" {
-  description = "Queue with every event from Momento that reached the Custom Event Bus."
-  value       = lookup(aws_cloudformation_stack.momento_eventbridge.outputs, "EventLogQueueUrl", null)
-}
-
 output "dashboard_url" {
   description = "CloudWatch dashboard of this stack."
   value       = lookup(aws_cloudformation_stack.momento_eventbridge.outputs, "DashboardUrl", null)

@@ -57,13 +57,13 @@ variable "endpoint" {
 }
 
 variable "throttling_rate_limit" {
-  description = "Requests per second that the HTTP API accepts. 0 sets no limit. A throttled event is lost."
+  description = "Requests per second that the HTTP API accepts. 0 is an account's default quota, 10,000. A throttled event is lost."
   type        = number
   default     = 0
 }
 
 variable "throttling_burst_limit" {
-  description = "Burst of requests that the HTTP API accepts. Set it together with the rate."
+  description = "Burst of requests that the HTTP API accepts. Set it together with the rate. 0 is an account's default quota, 5,000."
   type        = number
   default     = 0
 }
@@ -177,6 +177,12 @@ variable "tracing" {
     condition     = contains(["Active", "PassThrough"], var.tracing)
     error_message = "tracing must be one of Active, PassThrough."
   }
+}
+
+variable "reserved_concurrency" {
+  description = "Concurrent requests that are reserved for the webhook function, and its maximum. 0 reserves none."
+  type        = number
+  default     = 0
 }
 
 variable "permissions_boundary_arn" {

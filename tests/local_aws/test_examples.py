@@ -6,8 +6,10 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.server import LocalAws
@@ -16,6 +18,7 @@ from tools.momento.stand_in import MomentoStandIn
 from tools.momento.webhook import now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
 from tools.templates.reader import read_template
+from tools.testing.inventory import resources
 from tools.waiting import wait_for
 
 ASYNC_PROCESSING = ROOT / "examples" / "async-processing" / "template.yaml"
@@ -183,3 +186,27 @@ def test_an_example_leaves_calling_momento_to_the_stack_of_api_destinations(path
     assert not {"MomentoApiKey", "MomentoEndpoint"} & template["Parameters"].keys()
     assert "Mappings" not in template
     assert "AWS::SecretsManager::Secret" not in {resource["Type"] for resource in template["Resources"].values()}
+
+
+def test_the_event_log_of_a_custom_event_bus_deploys_but_for_its_subscriber_which_the_local_aws_lacks(
+    aws: LocalAws, tmp_path: Path
+) -> None:
+    template = read_template((ROOT / "examples" / "custom-event-bus" / "template.yaml").read_text())
+    del template["Resources"]["Subscriber"]
+    (tmp_path / "template.json").write_text(json.dumps(template, default=str))
+    bus = "arn:aws:events:us-east-1:000000000000:event-busv2/orders/abcdefghijklmnopqrstuvwxy"
+    outputs = aws.deploy("event-log", tmp_path / "template.json", {"EventBusArn": bus})
+    try:
+        role = resources(aws, "event-log")["DeliveryRole"]
+        with pytest.raises(ClientError, match="not authorized to perform: sts:AssumeRole"):
+            aws.as_role(role)
+        anyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+        trust = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
+        aws.client("iam").update_assume_role_policy(RoleName=role, PolicyDocument=trust)
+        delivery = aws.as_role(role)("sqs")
+        for queue in (outputs["QueueUrl"], outputs["DeadLetterQueueUrl"]):
+            delivery.send_message(QueueUrl=queue, MessageBody="{}")
+            with pytest.raises(ClientError, match="AccessDenied"):
+                delivery.receive_message(QueueUrl=queue)
+    finally:
+        aws.delete("event-log")

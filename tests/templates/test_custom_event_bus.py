@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+import textwrap
 
 import pytest
 
-from tools.templates.resolver import PARAMETERS, RESOURCES, TEMPLATE, Resolver, of_type
+from tools.paths import ROOT
+from tools.templates.reader import read_template
+from tools.templates.resolver import PARAMETERS, Resolver
 
 SECRET = {"MomentoSecretString": "whsec"}
 ID = "abcdefghijklmnopqrstuvwxy"
 OURS = f"arn:aws:events:eu-west-1:123456789012:event-busv2/orders/{ID}"
 THEIRS = OURS.replace("123456789012", "210987654321")
 CLASSIC = "arn:aws:events:eu-west-1:123456789012:event-bus/orders"
-LOG = ["EventLogQueue", "EventLogQueuePolicy", "EventLogRole", "EventLogSubscriber"]
-CLASSIC_LOG = ["EventLogGroup", "EventLogRule"]
+LOG = ["EventLogGroup", "EventLogRule"]
 
 
 def for_bus(bus: str, log: str = "yes") -> Resolver:
@@ -33,6 +35,8 @@ def test_the_arn_of_a_custom_event_bus_is_accepted_and_nothing_that_resembles_it
         OURS.replace("/orders", ""),
         OURS.replace("orders", "o" * 257),
         OURS.replace("123456789012", ""),
+        CLASSIC.replace("orders", "aws.partner/orders"),
+        "aws.partner/orders",
     ):
         assert not pattern.fullmatch(bad), bad
 
@@ -52,49 +56,67 @@ def test_the_functions_get_the_arn(function: str):
 
 
 @pytest.mark.parametrize("bus", [OURS, THEIRS])
-@pytest.mark.parametrize("log", ["yes", "no"])
-def test_there_is_no_archive_and_no_rule_and_the_log_is_a_subscriber_with_a_queue(bus: str, log: str):
-    resolver = for_bus(bus, log)
-    assert not resolver.exists("Archive")
-    assert [name for name in CLASSIC_LOG if resolver.exists(name)] == []
-    assert [name for name in LOG if resolver.exists(name)] == (LOG if log == "yes" else [])
+def test_there_is_neither_an_archive_nor_a_rule(bus: str):
+    resolver = for_bus(bus)
+    assert [name for name in ("Archive", *LOG) if resolver.exists(name)] == []
 
 
-@pytest.mark.parametrize("bus", ["default", "team/orders", CLASSIC])
+@pytest.mark.parametrize("bus", ["default", "orders", CLASSIC])
 def test_a_classic_bus_keeps_its_archive_and_its_rule(bus: str):
     resolver = for_bus(bus)
-    assert resolver.exists("Archive")
-    assert [name for name in CLASSIC_LOG if resolver.exists(name)] == CLASSIC_LOG
-    assert [name for name in LOG if resolver.exists(name)] == []
+    assert [name for name in ("Archive", *LOG) if resolver.exists(name)] == ["Archive", *LOG]
 
 
-def test_by_default_no_resource_has_a_type_that_some_regions_lack():
-    defaults = Resolver(**SECRET)
-    assert [name for name, each in RESOURCES.items() if "EventsV2" in each["Type"] and defaults.exists(name)] == []
+@pytest.mark.parametrize("name", ["template.yaml", "api-destinations.yaml", "publish-buckets.yaml"])
+def test_a_template_names_no_type_that_some_regions_lack(name: str):
+    # CloudFormation validates the types of a template before it looks at conditions.
+    template = read_template((ROOT / name).read_text(encoding="utf-8"))
+    assert [kind for kind in types(template) if kind.startswith("AWS::EventsV2::")] == []
 
 
-def test_the_subscriber_sends_what_comes_from_momento_to_the_queue_with_a_role_of_its_own():
-    [name] = of_type("AWS::EventsV2::Subscriber")
-    subscriber = for_bus(OURS).properties(name)
+def types(template: dict) -> set[str]:
+    return {resource["Type"] for resource in template["Resources"].values()}
+
+
+# ---- The subscribers that this project shows
+
+EXAMPLE = ROOT / "examples" / "custom-event-bus" / "template.yaml"
+PAGE = (ROOT / "docs" / "custom-event-bus.md").read_text(encoding="utf-8")
+
+
+def shown() -> dict[str, dict]:
+    """The templates with a subscriber, on a page or in an example."""
+    pages = {f"block {number}": text for number, text in enumerate(re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))}
+    files = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in ROOT.glob("examples/*/*.yaml")}
+    read = {name: read_template(textwrap.dedent(text)) for name, text in (pages | files).items()}
+    return {name: template for name, template in read.items() if "AWS::EventsV2::Subscriber" in types(template)}
+
+
+@pytest.mark.parametrize("name", shown())
+def test_a_subscriber_retries_for_a_day_and_then_leaves_a_record(name: str):
+    resources = shown()[name]["Resources"]
+    for subscriber in (each["Properties"] for each in resources.values() if each["Type"].endswith("::Subscriber")):
+        assert subscriber["RetryPolicy"] == {"MaxRetryAttempts": 185, "MaxEventAgeInSeconds": 86400}
+        queue, role = subscriber["OnFailureConfiguration"]["Arn"], subscriber["InvokeConfiguration"]["RoleArn"]
+        assert resources[queue["Fn::GetAtt"][0]]["Type"] == "AWS::SQS::Queue"
+        [policy] = resources[role["Fn::GetAtt"][0]]["Properties"]["Policies"]
+        [statement] = policy["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+        assert queue in statement["Resource"]
+        assert subscriber["InvokeConfiguration"]["TargetArn"] in statement["Resource"]
+
+
+def test_there_are_subscribers_on_the_page_and_in_the_example():
+    assert len(shown()) == 2
+
+
+def test_the_example_is_for_what_comes_from_momento_and_its_role_for_subscribers_of_this_account():
+    given = {"EventBusArn": OURS}
+    resolver = Resolver(read_template(EXAMPLE.read_text(encoding="utf-8")), **given)
+    subscriber = resolver.properties("Subscriber")
     assert subscriber["EventBusArn"] == OURS
     assert subscriber["FilterConfiguration"] == {"Filters": [{"Scope": "DATA", "Pattern": '{"source":["Momento"]}'}]}
-    assert subscriber["InvokeConfiguration"] == {"TargetArn": "<EventLogQueue.Arn>", "RoleArn": "<EventLogRole.Arn>"}
-
-
-def test_the_role_of_the_subscriber_is_for_eventbridge_in_this_account_and_for_the_queue():
-    role = for_bus(OURS).properties("EventLogRole")
-    [trust] = role["AssumeRolePolicyDocument"]["Statement"]
+    [trust] = resolver.properties("DeliveryRole")["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "events.amazonaws.com"}
     assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
     assert trust["Condition"]["ArnLike"] == {"aws:SourceArn": "arn:aws:events:eu-west-1:123456789012:subscriber/*"}
-    [policy] = role["Policies"]
-    [statement] = policy["PolicyDocument"]["Statement"]
-    assert (statement["Action"], statement["Resource"]) == ("sqs:SendMessage", "<EventLogQueue.Arn>")
-
-
-def test_the_queue_is_encrypted_and_spoken_to_over_tls_alone():
-    resolver = for_bus(OURS)
-    assert resolver.properties("EventLogQueue")["SqsManagedSseEnabled"] is True
-    [statement] = resolver.properties("EventLogQueuePolicy")["PolicyDocument"]["Statement"]
-    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    assert TEMPLATE["Outputs"]["EventLogQueueUrl"]["Condition"] == "CreateEventLogQueue"

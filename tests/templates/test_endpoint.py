@@ -68,8 +68,9 @@ def test_the_api_waits_for_an_answer_longer_than_the_function_takes():
     assert "TimeoutInMillis" not in RESOURCES["HttpApiIntegration"]["Properties"]
 
 
-def test_the_api_is_throttled_only_where_that_was_asked_for():
-    assert "DefaultRouteSettings" not in Resolver(**HTTP_API).properties("HttpApiStage")
+def test_the_limits_of_the_api_are_always_set_so_that_an_update_can_take_them_back():
+    unlimited = Resolver(**HTTP_API).properties("HttpApiStage")["DefaultRouteSettings"]
+    assert unlimited == {"ThrottlingRateLimit": 10000, "ThrottlingBurstLimit": 5000}
     throttled = Resolver(**HTTP_API, ThrottlingRateLimit=50, ThrottlingBurstLimit=100).properties("HttpApiStage")
     assert throttled["DefaultRouteSettings"] == {"ThrottlingRateLimit": "50", "ThrottlingBurstLimit": "100"}
 

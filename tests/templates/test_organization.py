@@ -89,10 +89,6 @@ def grants(name: str, role: str, **given: str) -> dict[tuple[str, str], set[str]
 
 
 SEND, READ = {"kms:GenerateDataKey", "kms:Decrypt"}, {"kms:Decrypt"}
-EVENT_LOG = {
-    "EventBridgeBus": "arn:aws:events:eu-west-1:123456789012:event-busv2/ours/abcdefghijklmnopqrstuvwxy",
-    "EventLog": "yes",
-}
 OTHER_KEY = "arn:aws:kms:eu-west-1:123456789012:key/other"
 
 
@@ -110,8 +106,6 @@ OTHER_KEY = "arn:aws:kms:eu-west-1:123456789012:key/other"
             {**KEY, "ExistingSecret": "momento", "ExistingSecretKeyArn": OTHER_KEY},
             {(KEY_ARN, "sqs"): READ, (OTHER_KEY, "secretsmanager"): READ},
         ),
-        ("template.yaml", "EventLogRole", {**KEY, **EVENT_LOG}, {(KEY_ARN, "sqs"): SEND}),
-        ("template.yaml", "EventLogRole", EVENT_LOG, {}),
         ("api-destinations.yaml", "DestinationsRole", KEY, {}),
         ("api-destinations.yaml", "TextFunctionRole", {}, {}),
         ("api-destinations.yaml", "TextFunctionRole", KEY, {(KEY_ARN, "sqs"): SEND, (KEY_ARN, "secretsmanager"): READ}),

@@ -25,7 +25,6 @@ INTERFACE = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
 SECRET = {"MomentoSecretString": "whsec"}
 EVERYTHING = {**SECRET, "AlarmEmail": "someone@example.com", "NoEventMinutes": 30, "EventLog": "yes"}
 OTHER_ACCOUNT = "arn:aws:events:eu-west-1:210987654321:event-bus/theirs"
-CUSTOM = "arn:aws:events:eu-west-1:123456789012:event-busv2/orders/abcdefghijklmnopqrstuvwxy"
 
 
 # ---- The form
@@ -59,8 +58,8 @@ def test_a_deployment_needs_nothing_but_the_secret():
     [
         (
             "EventBridgeBus",
-            ["default", "my.bus/a-b_c", OTHER_ACCOUNT],
-            ["", "a b", "arn:aws:sns:eu-west-1:210987654321:x"],
+            ["default", "my.bus.a-b_c", OTHER_ACCOUNT],
+            ["", "a b", "partner/bus", f"{OTHER_ACCOUNT}/x", "arn:aws:sns:eu-west-1:210987654321:x"],
         ),
         (
             "ExistingSecret",
@@ -136,6 +135,32 @@ def test_a_function_runs_where_it_was_built_for_and_is_never_throttled_by_its_ow
     assert "DeadLetterConfig" not in function
     assert RESOURCES[name]["Metadata"]["BuildMethod"] == "rust-cargolambda"
     assert function["TracingConfig"] == {"Mode": "Active"}
+
+
+def test_concurrency_is_reserved_for_the_webhook_function_alone_and_only_where_that_was_asked_for():
+    resolver = Resolver(**SECRET, ReservedConcurrency=20)
+    assert resolver.properties("WebhookFunction")["ReservedConcurrentExecutions"] == "20"
+    assert "ReservedConcurrentExecutions" not in resolver.properties("RedriveFunction")
+
+
+def test_the_redrive_takes_as_little_of_the_accounts_concurrency_as_lambda_allows():
+    [source] = of_type("AWS::Lambda::EventSourceMapping")
+    assert Resolver(**SECRET).properties(source)["ScalingConfig"] == {"MaximumConcurrency": 2}
+
+
+@pytest.mark.parametrize(
+    ("partition", "console"),
+    [
+        ("aws", "console.aws.amazon.com"),
+        ("aws-cn", "console.amazonaws.cn"),
+        ("aws-us-gov", "console.amazonaws-us-gov.com"),
+    ],
+)
+def test_the_dashboards_address_is_in_the_console_of_the_partition(partition: str, console: str):
+    resolver = Resolver(**SECRET)
+    resolver.pseudo["AWS::Partition"] = partition
+    url = resolver.resolve(TEMPLATE["Outputs"]["DashboardUrl"]["Value"])
+    assert url.startswith(f"https://eu-west-1.{console}/cloudwatch/home?region=eu-west-1#dashboards/")
 
 
 def test_a_late_event_still_has_time_after_momento_hung_up():
@@ -339,9 +364,8 @@ def test_a_partial_arn_whose_last_word_has_six_letters_is_read_under_the_arn_tha
 
 @pytest.mark.parametrize("name", of_type("AWS::IAM::Role"))
 def test_a_role_is_for_one_service_alone(name: str):
-    [trust] = Resolver(**EVERYTHING, EventBridgeBus=CUSTOM).properties(name)["AssumeRolePolicyDocument"]["Statement"]
-    service = "events.amazonaws.com" if name == "EventLogRole" else "lambda.amazonaws.com"
-    assert (trust["Principal"], trust["Action"]) == ({"Service": service}, "sts:AssumeRole")
+    [trust] = Resolver(**EVERYTHING).properties(name)["AssumeRolePolicyDocument"]["Statement"]
+    assert (trust["Principal"], trust["Action"]) == ({"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
     assert "ManagedPolicyArns" not in RESOURCES[name]["Properties"]
 
 
@@ -382,7 +406,7 @@ def test_a_message_is_kept_for_fourteen_days_and_encrypted():
 
 @pytest.mark.parametrize("keep", KEPT)
 def test_the_queues_are_spoken_to_over_tls_alone(keep: str):
-    resolver = Resolver(**EVERYTHING, KeepDeadLetters=keep, EventBridgeBus=CUSTOM)
+    resolver = Resolver(**EVERYTHING, KeepDeadLetters=keep)
     protected = {}
     for name in of_type("AWS::SQS::QueuePolicy"):
         policy = resolver.properties(name)
@@ -391,7 +415,7 @@ def test_the_queues_are_spoken_to_over_tls_alone(keep: str):
         assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         [queue] = policy["Queues"]
         protected[queue] = deny["Resource"]
-    assert protected == {f"<{name}>": f"<{name}.Arn>" for name in ("RetryQueue", KEPT[keep], "EventLogQueue")}
+    assert protected == {f"<{name}>": f"<{name}.Arn>" for name in ("RetryQueue", KEPT[keep])}
 
 
 def test_the_redrive_function_takes_ten_messages_and_reports_each_one_that_failed():
