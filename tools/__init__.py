@@ -5,5 +5,6 @@
 - templates: CloudFormation's templates, read and evaluated without deploying them.
 - functions: the functions' binaries, built, zipped and checked.
 - commands: what a target of the Makefile starts.
+- operations: what the scripts for a deployed stack share. Any Python from 3.9 on that has boto3 can run them.
 - testing: what several tests share.
 """

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -108,10 +110,19 @@ def test_output_of_the_aws_tool_that_is_cut_off_is_named_and_never_skipped_in_si
     page = json.dumps({"events": [{"message": record(message(name))} for name in ("first", "second")]}, indent=4)
     whole = put_back(queues.aws, "--queue-url", queues.new, "-", given=page)
     assert (whole.returncode, texts(queues.visible(queues.new))) == (0, ["first", "second"])
-    cut_off = put_back(queues.aws, "--queue-url", queues.new, "-", given=page[:-9])
-    assert cut_off.returncode == 1
-    assert "request first" in cut_off.stderr and "request second" in cut_off.stderr
-    assert queues.visible(queues.new) == []
+    cut_off = put_back(queues.aws, "--queue-url", queues.new, "-", given=page[:-90])
+    assert (cut_off.returncode, texts(queues.visible(queues.new))) == (1, ["first"])
+    assert "standard input, line 7, request second: The record is truncated" in cut_off.stderr
+
+
+def test_files_as_powershell_and_an_export_to_s3_write_them_go_back(queues: Queues, tmp_path: Path):
+    files = {"powershell": "utf-16", "export.gz": "utf-8"}
+    for name, encoding in files.items():
+        text = json.dumps({"queueMessage": message(name, "a\u2028b\u0085c")}, ensure_ascii=False).encode(encoding)
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    done = put_back(queues.aws, "--queue-url", queues.new, *(str(tmp_path / name) for name in files))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert texts(queues.visible(queues.new)) == ["export.gz", "powershell"]
 
 
 # ---- A dead-letter queue
