@@ -78,11 +78,11 @@ faults-docs: ## Measure the fault matrix with the release binaries, and write it
 	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test faults
 
 .PHONY: build
-build: ## Build both deployable zips for Lambda into build/ (arm64; ARCHITECTURE=x86_64 make build for the other)
+build: ## Build both deployable zips for Lambda into build/ (ARCHITECTURE=x86_64; PROFILE=FILE: with a profile)
 	@scripts/build
 
 .PHONY: profile
-profile: ## Record which branches an event takes, into pgo/, for faster zips (arm64; ARCHITECTURE=x86_64 for the other)
+profile: ## Record a profile for make build PROFILE=FILE, into build/ (ARCHITECTURE=x86_64; minutes)
 	@scripts/profile
 
 .PHONY: prove-arm64

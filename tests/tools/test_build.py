@@ -99,8 +99,15 @@ def test_the_check_reads_what_a_real_program_needs_and_fails_for_another_machine
     assert arm64_host or run.returncode == 1
 
 
-def test_an_architecture_that_lambda_lacks_is_refused_before_anything_is_built() -> None:
-    environment = {**os.environ, "ARCHITECTURE": "riscv64"}
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("ARCHITECTURE", "riscv64", "ARCHITECTURE must be arm64 or x86_64, not riscv64."),
+        ("PROFILE", "build/none.profdata", "PROFILE must be a file, and build/none.profdata is none."),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_anything_is_built(variable: str, value: str, message: str) -> None:
+    environment = {**os.environ, variable: value}
     run = subprocess.run([ROOT / "scripts" / "build"], capture_output=True, text=True, env=environment, timeout=60)
     assert run.returncode == 1
-    assert "ARCHITECTURE must be arm64 or x86_64, not riscv64." in run.stderr
+    assert message in run.stderr
