@@ -146,6 +146,13 @@ class LocalAws:
         return client
 
     @property
+    def caller_environment(self) -> dict[str, str]:
+        """The environment of a command that calls the local AWS, with the root key."""
+        credentials = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        where = {"AWS_DEFAULT_REGION": self.region, "AWS_ENDPOINT_URL": self.endpoint, "AWS_MAX_ATTEMPTS": "1"}
+        return {"PATH": os.environ["PATH"], **credentials, **where}
+
+    @property
     def group(self) -> int:
         """The process group in which the local AWS and the functions run."""
         return self._process.pid

@@ -7,6 +7,7 @@ from ministack.app import main
 from tools.local_aws.ministack.bucket_owners import register_bucket_owners
 from tools.local_aws.ministack.conditions import register_conditions
 from tools.local_aws.ministack.keys import register_keys
+from tools.local_aws.ministack.labels import register_labels
 from tools.local_aws.ministack.log_targets import register_log_targets
 from tools.local_aws.ministack.resources import register_handlers
 from tools.local_aws.ministack.transport import register_transport
@@ -19,5 +20,6 @@ if __name__ == "__main__":
     register_conditions()
     register_log_targets()
     register_keys()
+    register_labels()
     register_transport()
     main()

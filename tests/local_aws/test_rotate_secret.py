@@ -1,0 +1,277 @@
+"""scripts/rotate-secret as people and pipelines use it, on secrets that no function reads."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pexpect
+import pytest
+
+from tools.local_aws.server import LocalAws
+from tools.operations import stored_secret
+from tools.testing.rotate_secret import end_of, rotate_secret, rotate_secret_at_a_terminal
+from tools.waiting import wait_for
+
+OLD, NEW = "whsec-old-0123456789", "whsec-new-0123456789"
+PENDING, CURRENT, PREVIOUS = "AWSPENDING", "AWSCURRENT", "AWSPREVIOUS"
+
+
+class Secret:
+    def __init__(self, aws: LocalAws, name: str, value: str):
+        self.client, self.id = aws.client("secretsmanager"), name
+        self.client.create_secret(Name=name, SecretString=value)
+
+    def labelled(self, label: str) -> str | None:
+        """The value of the version with this label."""
+        try:
+            return self.client.get_secret_value(SecretId=self.id, VersionStage=label)["SecretString"]
+        except self.client.exceptions.ResourceNotFoundException:
+            return None
+
+    def versions(self) -> dict[str, list[str]]:
+        return self.client.describe_secret(SecretId=self.id)["VersionIdsToStages"]
+
+
+@pytest.fixture
+def make_secret(aws: LocalAws) -> Iterator[Callable[..., Secret]]:
+    made: list[Secret] = []
+
+    def make(value: str = OLD) -> Secret:
+        made.append(Secret(aws, f"rotated-{len(made)}", value))
+        return made[-1]
+
+    yield make
+    for secret in made:
+        secret.client.delete_secret(SecretId=secret.id, ForceDeleteWithoutRecovery=True)
+
+
+# ---- At a terminal
+
+
+def test_the_new_secret_is_pasted_unseen_and_takes_the_place_of_the_one_that_was_named(
+    aws: LocalAws, make_secret: Callable[..., Secret]
+):
+    secret = make_secret(json.dumps({"orders": OLD, "count": 2, "stock": "whsec-stock"}))
+    with rotate_secret_at_a_terminal(aws, "--secret-id", secret.id) as terminal:
+        terminal.expect_exact("which holds several: orders, stock.")
+        terminal.expect_exact("Which of them is replaced?")
+        assert secret.labelled(PENDING) is None
+        terminal.sendline("orders")
+        terminal.expect_exact("Rotate the secret in the Momento console now")
+        pending = secret.labelled(PENDING)
+        assert pending and OLD not in pending and secret.labelled(CURRENT) != pending
+        for mistake, why in {
+            "": "There is no new secret.",
+            f'"{NEW}"': "quotation mark",
+            f"{NEW}\u200b": "invisible character",
+            f" {NEW}": "white space",
+            json.dumps({"orders": NEW}): "no JSON",
+            OLD: "the one that is stored",
+        }.items():
+            terminal.expect_exact("New secret: ")
+            terminal.sendline(mistake)
+            terminal.expect_exact(why)
+        assert len(secret.versions()) == 2
+        terminal.expect_exact("New secret: ")
+        terminal.sendline(NEW)
+        terminal.expect_exact("The new secret is stored.")
+        terminal.expect_exact("Press Enter to go on")
+        assert secret.labelled(PENDING) == pending
+        terminal.sendline()
+        assert end_of(terminal) == 0
+        shown = terminal.logfile_read.getvalue()
+    assert json.loads(secret.labelled(CURRENT)) == {"orders": NEW, "count": 2, "stock": "whsec-stock"}
+    assert secret.labelled(PENDING) is None
+    assert "The rotation has ended." in shown
+    assert not [text for text in (OLD, NEW, "whsec", pending) if text in shown]
+
+
+def test_a_secret_that_was_pasted_by_mistake_is_replaced_in_the_same_rotation(
+    aws: LocalAws, make_secret: Callable[..., Secret]
+):
+    secret = make_secret()
+    with rotate_secret_at_a_terminal(aws, "--secret-id", secret.id) as terminal:
+        for pasted in ("whsec-by-mistake", NEW):
+            terminal.expect_exact("New secret: ")
+            terminal.sendline(pasted)
+            terminal.expect_exact("Press Enter to go on")
+            assert (secret.labelled(CURRENT), secret.labelled(PENDING) is None) == (pasted, False)
+            terminal.sendline("again" if pasted != NEW else "")
+        assert end_of(terminal) == 0
+    assert (secret.labelled(CURRENT), secret.labelled(PENDING)) == (NEW, None)
+
+
+def test_interrupted_at_any_point_it_says_where_it_stands_and_goes_on_when_it_is_run_again(
+    aws: LocalAws, make_secret: Callable[..., Secret]
+):
+    value = json.dumps([OLD, "whsec-stock"])
+    signals = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+    # Side by side, because they mostly wait.
+    with ThreadPoolExecutor() as runs:
+        list(runs.map(rotate_with_interruptions, [aws] * 4, [make_secret(value) for _ in signals], signals))
+
+
+def rotate_with_interruptions(aws: LocalAws, secret: Secret, number: signal.Signals) -> None:
+    def interrupt(terminal: pexpect.spawn, *told: str) -> None:
+        if number == signal.SIGINT:
+            terminal.sendintr()
+        else:
+            terminal.kill(number)
+        if number != signal.SIGKILL:
+            for text in told:
+                terminal.expect_exact(text)
+            assert end_of(terminal) == 130
+
+    arguments = ("--secret-id", secret.id)
+    with rotate_secret_at_a_terminal(aws, *arguments) as terminal:
+        terminal.expect_exact("Which of them is replaced?")
+        interrupt(terminal, "Nothing was changed.")
+    assert len(secret.versions()) == 1
+
+    with rotate_secret_at_a_terminal(aws, *arguments, "--replace", "1") as terminal:
+        terminal.expect_exact("The rotation has begun")
+        [pending] = [version for version, labels in secret.versions().items() if labels == [PENDING]]
+        interrupt(terminal, "The new secret is not stored yet. To go on, run this command again", pending)
+
+    with rotate_secret_at_a_terminal(aws, *arguments, "--replace", "1") as terminal:
+        terminal.expect_exact("A rotation is in progress.")
+        terminal.expect_exact("New secret: ")
+        terminal.send(NEW)
+        interrupt(terminal, "The new secret is not stored yet. To go on, run this command again")
+    assert json.loads(secret.labelled(CURRENT)) == [OLD, "whsec-stock"]
+
+    with rotate_secret_at_a_terminal(aws, *arguments, "--replace", "1") as terminal:
+        terminal.expect_exact("A rotation is in progress.")
+        terminal.expect_exact("New secret: ")
+        terminal.sendline(NEW)
+        terminal.expect_exact("Press Enter to go on")
+        interrupt(terminal, "The new secret is stored. To go on, run this command again")
+    assert secret.labelled(PENDING)
+
+    with rotate_secret_at_a_terminal(aws, *arguments) as terminal:
+        terminal.expect_exact("A rotation is in progress, and the new secret is stored.")
+        terminal.expect_exact("Press Enter to go on")
+        terminal.sendline()
+        assert end_of(terminal) == 0
+    assert json.loads(secret.labelled(CURRENT)) == [NEW, "whsec-stock"]
+    assert secret.labelled(PENDING) is None
+
+
+# ---- In a pipeline
+
+
+def test_each_form_of_the_stored_value_is_kept_and_a_leaked_secret_has_no_label_afterwards(
+    aws: LocalAws, make_secret: Callable[..., Secret]
+):
+    forms = [
+        (OLD, [], NEW),
+        (OLD, ["--leaked"], NEW),
+        (f'{{"momentoSecret":"{OLD}"}}', [], {"momentoSecret": NEW}),
+        (json.dumps({"orders": OLD, "größe": "ä"}), ["--replace=orders"], {"orders": NEW, "größe": "ä"}),
+        (json.dumps([1, OLD, "whsec-stock"]), ["--replace=2", "--leaked"], [1, NEW, "whsec-stock"]),
+    ]
+    stored = [make_secret(before) for before, _, _ in forms]
+
+    def rotate(secret: Secret, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        return rotate_secret(aws, "--secret-id", secret.id, *arguments, given=NEW + "\n")
+
+    with ThreadPoolExecutor() as runs:
+        done = list(runs.map(rotate, stored, [arguments for _, arguments, _ in forms]))
+    for run, secret, (before, arguments, after) in zip(done, stored, forms, strict=True):
+        assert (run.returncode, run.stderr) == (0, "")
+        assert "whsec" not in run.stdout
+        current = secret.labelled(CURRENT)
+        assert (json.loads(current) if before[0] in "{[" else current) == after
+        assert secret.labelled(PREVIOUS) == (current if "--leaked" in arguments else before)
+        assert secret.labelled(PENDING) is None
+
+
+def test_a_pipeline_begins_the_rotation_before_it_has_the_new_secret(aws: LocalAws, make_secret: Callable[..., Secret]):
+    secret = make_secret()
+    begun = rotate_secret(aws, "--secret-id", secret.id, "--begin")
+    assert begun.returncode == 0, begun.stderr
+    assert secret.labelled(CURRENT) == OLD and secret.labelled(PENDING)
+    failed = rotate_secret(aws, "--secret-id", secret.id, given="")
+    assert failed.returncode == 1
+    assert "There is no new secret.\nThe rotation is in progress" in failed.stderr
+    assert secret.labelled(CURRENT) == OLD and secret.labelled(PENDING)
+    done = rotate_secret(aws, "--secret-id", secret.id, given=NEW)
+    assert done.returncode == 0, done.stderr
+    assert (secret.labelled(CURRENT), secret.labelled(PENDING)) == (NEW, None)
+
+
+# ---- What stops it before it changes anything
+
+
+def test_a_dry_run_changes_nothing(aws: LocalAws, make_secret: Callable[..., Secret]):
+    secret = make_secret()
+    before = secret.versions()
+    done = rotate_secret(aws, "--secret-id", secret.id, "--dry-run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Without --dry-run, this command begins with step 1" in done.stdout
+    assert secret.versions() == before
+
+
+@pytest.mark.parametrize(
+    ("value", "arguments", "told"),
+    [
+        (json.dumps([OLD, OLD]), [], "Name the one that is replaced with --replace."),
+        (json.dumps({"orders": OLD}), ["--replace", "stock"], "It has: orders."),
+        ('{"orders":"whsec', [], "The stored value is invalid: "),
+        ('{"orders":"whsec-1","orders":"whsec-2"}', [], "a name occurs twice"),
+        ("[1]", [], "The stored value holds no secret."),
+        (OLD, [NEW], "don't pass it as an argument"),
+        (OLD, ["--secret-id", "of-nobody"], "ResourceNotFoundException"),
+        (OLD, ["--stack-name", "of-nobody"], "of-nobody does not exist"),
+    ],
+)
+def test_what_cannot_be_rotated_is_named_and_nothing_is_changed(
+    aws: LocalAws, make_secret: Callable[..., Secret], value: str, arguments: list[str], told: str
+):
+    secret = make_secret(value)
+    before = secret.versions()
+    done = rotate_secret(aws, "--secret-id", secret.id, *arguments, given=NEW)
+    assert done.returncode != 0
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "whsec" not in done.stdout + done.stderr
+    assert secret.versions() == before
+
+
+def test_a_rotation_of_somebody_else_is_left_alone(aws: LocalAws, make_secret: Callable[..., Secret]):
+    secret = make_secret()
+    other = secret.client.put_secret_value(SecretId=secret.id, SecretString="theirs", VersionStages=[PENDING])
+    done = rotate_secret(aws, "--secret-id", secret.id, given=NEW)
+    assert done.returncode == 1
+    assert f"--remove-from-version-id {other['VersionId']}" in done.stderr
+    assert (secret.labelled(CURRENT), secret.labelled(PENDING)) == (OLD, "theirs")
+
+
+# ---- A person who takes their time
+
+
+def test_the_label_is_renewed_without_a_gap_while_it_waits_for_the_new_secret(
+    aws: LocalAws, make_secret: Callable[..., Secret], monkeypatch: pytest.MonkeyPatch
+):
+    stored = make_secret()
+    for name, value in aws.caller_environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(stored_secret, "RENEW_SECONDS", 0.2)
+    monkeypatch.setattr(stored_secret, "RENEWALS", 3)
+    secret = stored_secret.Secret(stored.id)
+    secret.label_pending()
+    seen = {stored.labelled(PENDING)}
+
+    def renewed() -> bool:
+        seen.add(stored.labelled(PENDING))
+        return len(seen) == 4
+
+    with secret.label_renewed():
+        wait_for("three renewals", renewed)
+    assert None not in seen
+    secret.remove_label()
+    assert (stored.labelled(CURRENT), stored.labelled(PENDING)) == (OLD, None)
