@@ -29,6 +29,12 @@ endif
 demo-back: ## The other direction: put an event on the bus, and read the item that it sets in a cache
 	@scripts/setup aws && .local/venv-aws/bin/python -m tools.commands.demo_back
 
+.PHONY: demo-function
+demo-function: ## Without webhooks: publish through the Momento Function, also while the bus fails
+	@scripts/function --quiet
+	@scripts/prepare test build --quiet --locked --bin webhook --bin redrive
+	@$(PYTHON) -m tools.commands.demo_function
+
 .PHONY: test
 ifdef ONLY
 test:

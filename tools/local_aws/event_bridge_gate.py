@@ -5,17 +5,20 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tools.json_http import JsonHandler
 
 
 class EventBridgeGate:
     def __init__(self) -> None:
         self.target = ""
-        self._refusing = False
+        self._refusing = 0.0
         self._refused = 0
         self._entries: list[dict] = []
         self._lock = threading.Lock()
@@ -31,13 +34,13 @@ class EventBridgeGate:
             return taken
 
     @contextmanager
-    def refusing(self) -> Iterator[None]:
-        """While in it, EventBridge answers every call with 503."""
-        self._refusing, self._refused = True, 0
+    def refusing(self, share: float = 1) -> Iterator[None]:
+        """While in it, EventBridge answers this share of the calls with 503."""
+        self._refusing, self._refused = share, 0
         try:
             yield
         finally:
-            self._refusing = False
+            self._refusing = 0.0
 
     @property
     def refused(self) -> int:
@@ -49,7 +52,7 @@ class EventBridgeGate:
         self._server.server_close()
 
     def _forward(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        if self._refusing:
+        if random.random() < self._refusing:
             self._refused += 1
             return 503, b'{"__type":"InternalException","message":"refused by the test"}'
         connection = http.client.HTTPConnection(urlsplit(self.target).netloc, timeout=10)
@@ -64,26 +67,12 @@ class EventBridgeGate:
                 self._entries += json.loads(body)["Entries"]
         return answer.status, content
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
+    def _handler(self) -> type[JsonHandler]:
         gate = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # An answer is one packet, sent at once.
-            disable_nagle_algorithm = True
-            wbufsize = -1
-
+        class Handler(JsonHandler):
             def do_POST(self) -> None:
                 headers = {name.title(): value for name, value in self.headers.items()}
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                status, content = gate._forward(self.path, headers, body)
-                self.send_response(status)
-                self.send_header("Content-Type", "application/x-amz-json-1.1")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                pass
+                self.answer(*gate._forward(self.path, headers, self.body()))
 
         return Handler

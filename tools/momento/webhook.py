@@ -51,9 +51,10 @@ Headers = list[tuple[str, str | bytes]]
 def post(url: str, body: bytes, headers: Headers, method: str = "POST", timeout: float = 30) -> Answer:
     """Sends exactly these headers, doubled and beyond ASCII too, next to those that HTTP itself needs."""
     parts = urlsplit(url)
+    target = parts._replace(scheme="", netloc="", path=parts.path or "/").geturl()
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout)
     try:
-        connection.putrequest(method, parts.path or "/", skip_accept_encoding=True)
+        connection.putrequest(method, target, skip_accept_encoding=True)
         for name, value in [*headers, ("Content-Length", str(len(body)))]:
             connection.putheader(name, value)
         connection.endheaders(body)
