@@ -47,8 +47,11 @@ pub const PUT: Duration = Duration::from_millis(1_700);
 /// All attempts at SQS together; EventBridge leaves this much of the budget.
 pub const QUEUE: Duration = Duration::from_millis(1_500);
 
-/// The question whether the bus exists.
+/// What a request waits for the answer whether the bus exists, while it is known to be missing.
 pub const DESCRIBE_BUS: Duration = Duration::from_millis(1_000);
+
+/// When a second call begins beside a first one that is late in saying whether the bus exists.
+pub const DESCRIBE_LATE: Duration = Duration::from_millis(500);
 
 /// The waits between attempts; there is one attempt more than there are waits.
 pub const BACKOFF: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(200)];

@@ -1,6 +1,13 @@
-//! The time as the contract counts it.
+//! The time of day.
 
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Now, as Unix time in milliseconds; 0 for a time before 1970.
+///
+/// A pause is counted by it as well: nobody says that a monotonic clock goes on while a process is frozen.
+pub fn now() -> i64 {
+    unix_milliseconds(SystemTime::now())
+}
 
 /// Milliseconds since the Unix epoch; 0 for a time before it.
 pub fn unix_milliseconds(time: SystemTime) -> i64 {

@@ -3,12 +3,16 @@
 //! A `classic` bus is EventBridge's first kind, the default bus included; a `custom` bus is a Custom Event Bus (API
 //! EventBridgeV2). Only this file distinguishes what they do.
 
+mod batches;
 mod classic;
 mod custom;
 
+use std::cell::Cell;
+use std::slice;
 use std::time::Duration;
 
 use lambda_http::Context;
+use tokio::time::timeout_at;
 
 use crate::aws::Aws;
 use crate::budget::Deadline;
@@ -17,6 +21,7 @@ use crate::event_bus_name::EventBusName;
 use crate::outcome::Reason;
 use crate::retry::{CallError, CallErrorKind, attempts};
 
+use batches::{CallLimits, batches};
 use classic::ClassicBus;
 use custom::CustomBus;
 
@@ -51,19 +56,8 @@ pub struct NotDelivered {
     pub error: CallError,
 }
 
-/// The results of the entries of one call, in their order.
-pub type Results = Vec<Result<Delivered, CallError>>;
-
-/// How much fits one PutEvents call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallLimits {
-    /// The number of entries.
-    pub entries: usize,
-    /// The size of all entries, in UTF-8 bytes.
-    pub bytes: usize,
-    /// What an entry may have besides source, detail-type and detail, in bytes.
-    pub metadata_bytes: usize,
-}
+/// The results of entries, in their order.
+type Results = Vec<Result<Delivered, CallError>>;
 
 impl EventBus {
     /// The bus of this name or ARN. One attempt at a call to it is given up after this time.
@@ -77,24 +71,8 @@ impl EventBus {
     /// Opens the connection that the first event will use, by asking for the bus.
     pub async fn connect(&self, deadline: Deadline) {
         match &self.0 {
-            Kind::Classic(bus) => bus.probe(deadline).await,
+            Kind::Classic(bus) => bus.connect(deadline).await,
             Kind::Custom(bus) => bus.describe(deadline).await,
-        }
-    }
-
-    /// Asks anew whether the bus exists, where PutEvents would not say so.
-    pub async fn refresh(&self, deadline: Deadline) {
-        match &self.0 {
-            Kind::Classic(bus) => bus.probe(deadline).await,
-            Kind::Custom(_) => {}
-        }
-    }
-
-    /// Fails while the bus is known not to exist, where PutEvents would not say so.
-    pub async fn check(&self, function_arn: &str, deadline: Deadline) -> Result<(), NotDelivered> {
-        match &self.0 {
-            Kind::Classic(bus) => Ok(bus.check(function_arn, deadline).await?),
-            Kind::Custom(_) => Ok(()),
         }
     }
 
@@ -106,31 +84,92 @@ impl EventBus {
         deadline: Deadline,
         attempts_made: &mut u32,
     ) -> Result<Delivered, NotDelivered> {
-        self.check(&context.invoked_function_arn, deadline).await?;
-        let put = attempts(deadline, attempts_made, || async {
-            let mut results = self.call(&[entry], context.xray_trace_id.as_deref()).await?;
+        let function_arn = &context.invoked_function_arn;
+        if let Kind::Classic(bus) = &self.0 {
+            bus.check(function_arn, deadline).await;
+            bus.fail_if_missing(function_arn)?;
+        }
+        let made = Cell::new(0);
+        let result = attempts(deadline, &mut 0, || async {
+            self.fail_if_missing(function_arn)?;
+            made.set(made.get() + 1);
+            let mut results = self.call(slice::from_ref(entry), context.xray_trace_id.as_deref()).await?;
+            // A bus that is missing by now has dropped the entry.
+            self.fail_if_missing(function_arn)?;
             results.pop().unwrap_or_else(not_confirmed)
-        });
-        Ok(put.await?)
+        })
+        .await;
+        *attempts_made = made.get();
+        Ok(result?)
     }
 
-    /// One PutEvents call, without a trace header: an error for the call as a whole, or a result for each entry in its place.
-    pub async fn put_all(&self, entries: &[&Entry<'_>]) -> Result<Results, CallError> {
-        self.call(entries, None).await
+    /// Puts entries, without a trace header, in as few calls as the bus allows. The result of each is in its place.
+    ///
+    /// Whether the bus exists is asked first, each time, where PutEvents does not say so: nobody waits here, and what is put on
+    /// a bus that has been deleted is lost. What fails is not retried, since it has its next turn in the queue.
+    pub async fn put_many(
+        &self,
+        entries: &[Entry<'_>],
+        context: &Context,
+        deadline: Deadline,
+    ) -> Vec<Result<Delivered, CallError>> {
+        if let (Kind::Classic(bus), false) = (&self.0, entries.is_empty())
+            && let Err(error) = bus.check_now(&context.invoked_function_arn, deadline).await
+        {
+            return vec![Err(error); entries.len()];
+        }
+        let mut results = Vec::with_capacity(entries.len());
+        for batch in batches(entries, self.call_limits()) {
+            results.extend(self.put_batch(batch, deadline).await);
+        }
+        results
     }
 
-    /// How much fits one call of [`put_all`](Self::put_all).
-    pub fn call_limits(&self) -> CallLimits {
+    /// One call for all. If it is refused as a whole, for what would be met again, one for each: one bad entry must not fail
+    /// the others.
+    async fn put_batch(&self, batch: &[Entry<'_>], deadline: Deadline) -> Results {
+        let error = match self.call_before(deadline, batch).await {
+            Ok(results) => return results,
+            Err(error) => error,
+        };
+        if error.is_retryable() || is_bus_missing(&error) || batch.len() == 1 {
+            return vec![Err(error); batch.len()];
+        }
+        let mut results = Vec::with_capacity(batch.len());
+        for entry in batch {
+            let result = self.call_before(deadline, slice::from_ref(entry)).await;
+            results.push(result.and_then(|mut results| results.pop().unwrap_or_else(not_confirmed)));
+        }
+        results
+    }
+
+    async fn call_before(&self, deadline: Deadline, entries: &[Entry<'_>]) -> Result<Results, CallError> {
+        if deadline.has_passed() {
+            return Err(CallError::not_sent());
+        }
+        timeout_at(deadline.instant(), self.call(entries, None)).await.unwrap_or_else(|_| Err(CallError::timed_out()))
+    }
+
+    /// One PutEvents call: an error for the call as a whole, or a result for each entry in its place.
+    async fn call(&self, entries: &[Entry<'_>], trace_header: Option<&str>) -> Result<Results, CallError> {
+        match &self.0 {
+            Kind::Classic(bus) => bus.put(entries, trace_header).await,
+            Kind::Custom(bus) => bus.put(entries).await,
+        }
+    }
+
+    fn call_limits(&self) -> CallLimits {
         match &self.0 {
             Kind::Classic(_) => classic::CALL_LIMITS,
             Kind::Custom(_) => custom::CALL_LIMITS,
         }
     }
 
-    async fn call(&self, entries: &[&Entry<'_>], trace_header: Option<&str>) -> Result<Results, CallError> {
+    /// Fails while the bus is known not to exist, where PutEvents would not say so.
+    fn fail_if_missing(&self, function_arn: &str) -> Result<(), CallError> {
         match &self.0 {
-            Kind::Classic(bus) => bus.put(entries, trace_header).await,
-            Kind::Custom(bus) => bus.put(entries).await,
+            Kind::Classic(bus) => bus.fail_if_missing(function_arn),
+            Kind::Custom(_) => Ok(()),
         }
     }
 }
@@ -148,12 +187,12 @@ impl From<CallError> for NotDelivered {
 }
 
 /// Whether the error says that the bus itself does not exist.
-pub(crate) fn is_bus_missing(error: &CallError) -> bool {
+fn is_bus_missing(error: &CallError) -> bool {
     error.code == NOT_FOUND && !error.is_of_entry
 }
 
 /// The result of an entry that EventBridge says nothing about.
-pub(crate) fn not_confirmed() -> Result<Delivered, CallError> {
+fn not_confirmed() -> Result<Delivered, CallError> {
     let message = "EventBridge did not confirm the entry.";
     Err(CallError::new(CallErrorKind::Transient, "NotConfirmed", message).of_entry())
 }

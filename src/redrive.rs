@@ -7,22 +7,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lambda_http::{Context, LambdaEvent};
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
 use crate::config::RedriveConfig;
 use crate::entry::Entry;
-use crate::event_bus::{EventBus, Results, is_bus_missing, not_confirmed};
+use crate::event_bus::EventBus;
 use crate::queue_message::{ReceivedBody, ReceivedMessage};
-use crate::retry::CallError;
 use crate::signature::Verified;
 
-mod batches;
 mod judge;
 mod tally;
 
-use batches::batches;
 use judge::{Judgement, SecretJudge};
 use tally::{MessageRecord, Tally};
 
@@ -61,12 +58,6 @@ pub struct Redrive {
     judge: Option<SecretJudge>,
 }
 
-/// A message that has become an entry.
-struct Redriven<'a> {
-    record: MessageRecord,
-    entry: Entry<'a>,
-}
-
 impl Redrive {
     /// Makes the clients; nothing is asked yet.
     pub fn new(config: RedriveConfig, aws: &Aws) -> Self {
@@ -76,32 +67,28 @@ impl Redrive {
         }
     }
 
-    /// Puts a batch on the bus, and reports exactly the messages that stay in the queue. The bus is probed each time: an
-    /// event put on a bus that has been deleted would be lost, and nobody waits here.
+    /// Puts a batch on the bus, and reports exactly the messages that stay in the queue.
     pub async fn handle(&self, event: LambdaEvent<SqsEvent>) -> Result<BatchReport, lambda_http::Error> {
         let began = Instant::now();
         let LambdaEvent { payload, context, .. } = event;
         let deadline = deadline(&context);
         let mut tally = Tally::default();
-        self.bus.refresh(deadline).await;
         let verified = self.verify(payload.records, &context, deadline, &mut tally).await;
-        let mut redriven = Vec::new();
+        let (mut records, mut entries) = (Vec::new(), Vec::new());
         for (record, verified) in &verified {
             let mut record = record.clone();
             match Entry::parse(verified) {
                 Ok(entry) => {
                     record.note_event(&entry);
-                    redriven.push(Redriven { record, entry });
+                    records.push(record);
+                    entries.push(entry);
                 }
                 Err(unmappable) => tally.fail(record, format!("{}: {unmappable}", unmappable.code())),
             }
         }
-        let missing = self.bus.check(&context.invoked_function_arn, deadline).await.err();
-        for batch in batches(redriven, self.bus.call_limits()) {
-            match &missing {
-                None => self.put(batch, deadline, &mut tally).await,
-                Some(missing) => tally.fail_all(batch, &missing.error),
-            }
+        let results = self.bus.put_many(&entries, &context, deadline).await;
+        for (record, result) in records.into_iter().zip(results) {
+            tally.add(record, result);
         }
         Ok(tally.report(&context, began.elapsed()))
     }
@@ -144,33 +131,6 @@ impl Redrive {
             }
         }
         verified
-    }
-
-    /// One call for all; where that is refused as a whole, one for each, so that one bad message does not fail the others.
-    async fn put(&self, batch: Vec<Redriven<'_>>, deadline: Deadline, tally: &mut Tally) {
-        let entries: Vec<&Entry<'_>> = batch.iter().map(|redriven| &redriven.entry).collect();
-        match self.call(&entries, deadline).await {
-            Ok(results) => {
-                for (redriven, result) in batch.into_iter().zip(results) {
-                    tally.add(redriven.record, result);
-                }
-            }
-            Err(error) if error.is_answer() && !is_bus_missing(&error) && batch.len() > 1 => {
-                for Redriven { record, entry } in batch {
-                    let results = self.call(&[&entry], deadline).await;
-                    let result = results.and_then(|results| results.into_iter().next().unwrap_or_else(not_confirmed));
-                    tally.add(record, result);
-                }
-            }
-            Err(error) => tally.fail_all(batch, &error),
-        }
-    }
-
-    async fn call(&self, entries: &[&Entry<'_>], deadline: Deadline) -> Result<Results, CallError> {
-        if deadline.has_passed() {
-            return Err(CallError::not_sent());
-        }
-        timeout_at(deadline.instant(), self.bus.put_all(entries)).await.unwrap_or_else(|_| Err(CallError::timed_out()))
     }
 }
 

@@ -1,20 +1,20 @@
 //! The default bus and the buses that EventBridge now calls *Classic*.
 
-use std::sync::Mutex;
-use std::time::Duration;
+mod existence;
+mod probe;
+
+use std::sync::Arc;
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use super::{CallLimits, Delivered, NOT_FOUND, Results, not_confirmed};
 use crate::budget::{self, Deadline};
 use crate::entry::{Entry, SOURCE};
 use crate::retry::CallError;
-
-/// The least time between two probes of a bus that does not exist.
-const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+use probe::Probe;
 
 /// The longest trace header that EventBridge allows, in characters.
 const MAX_TRACE_HEADER_CHARS: usize = 500;
@@ -26,52 +26,61 @@ pub(super) const CALL_LIMITS: CallLimits = CallLimits { entries: 10, bytes: 1_00
 pub(super) struct ClassicBus {
     client: Client,
     name: String,
-    /// When EventBridge last said that the bus does not exist; `None` as long as it has not.
-    missing_since: Mutex<Option<Instant>>,
+    /// The account in the name, if that is an ARN.
+    account: Option<String>,
+    probe: Arc<Probe>,
 }
 
 impl ClassicBus {
     pub(super) fn new(client: Client, name: String) -> Self {
-        Self { client, name, missing_since: Mutex::new(None) }
+        let account = account_of(&name).map(str::to_owned);
+        let probe = Arc::new(Probe::new(client.clone(), name.clone()));
+        Self { client, name, account, probe }
     }
 
-    /// Asks EventBridge for the bus, which also opens the connection that the first event will use. Only a clear
-    /// *not found* counts: PutEvents to a bus that does not exist succeeds and drops the event.
-    pub(super) async fn probe(&self, deadline: Deadline) {
-        let describe = self.client.describe_event_bus().name(&self.name).send();
-        let missing = match timeout_at(deadline.at_most(budget::DESCRIBE_BUS).instant(), describe).await {
-            Ok(Ok(_)) => false,
-            Ok(Err(error)) if error.as_service_error().is_some_and(|error| error.is_resource_not_found_exception()) => {
-                true
-            }
-            _ => return,
-        };
-        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = missing.then(Instant::now);
-        if missing {
-            tracing::error!(
-                eventBus = self.name,
-                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
-                 retry queue, unless the bus belongs to another account."
-            );
+    /// Begins to check whether the bus exists, which also opens the connection that the first event will use, and waits for
+    /// the answer until the deadline.
+    pub(super) async fn connect(&self, deadline: Deadline) {
+        self.probe.begin_check();
+        self.probe.known(deadline).await;
+    }
+
+    /// Checks again whether the bus exists, if that is due, beside what comes next. Only while the bus is known to be missing,
+    /// the answer is waited for.
+    pub(super) async fn check(&self, function_arn: &str, deadline: Deadline) {
+        if self.is_of_another_account(function_arn) {
+            return;
+        }
+        self.probe.begin_check();
+        if self.probe.is_missing() {
+            self.probe.answered(deadline.at_most(budget::DESCRIBE_BUS)).await;
         }
     }
 
-    /// Fails while the bus does not exist; probes it again, at most every 5 s. A bus of another account than the
-    /// function's always counts as there: what AWS answers for it is not established.
-    pub(super) async fn check(&self, function_arn: &str, deadline: Deadline) -> Result<(), CallError> {
-        if self.is_of_another_account(function_arn) {
+    /// Asks now whether the bus exists; fails if it doesn't, or if EventBridge does not say.
+    pub(super) async fn check_now(&self, function_arn: &str, deadline: Deadline) -> Result<(), CallError> {
+        if self.is_of_another_account(function_arn) || self.probe.is_denied() {
             return Ok(());
         }
-        match self.missing_since() {
-            None => return Ok(()),
-            Some(probed) if probed.elapsed() >= PROBE_AGAIN_AFTER => self.probe(deadline).await,
-            Some(_) => {}
+        let answer = timeout_at(deadline.instant(), self.probe.check()).await;
+        self.fail_if_missing(function_arn)?;
+        match answer {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(CallError::timed_out()),
         }
-        let error = || CallError::from_code(NOT_FOUND, "The event bus does not exist.");
-        self.missing_since().map_or(Ok(()), |_| Err(error()))
     }
 
-    pub(super) async fn put(&self, entries: &[&Entry<'_>], trace_header: Option<&str>) -> Result<Results, CallError> {
+    /// Fails while the bus is known to be missing. A bus of another account than the function's never is: AWS doesn't document
+    /// what it returns for one.
+    pub(super) fn fail_if_missing(&self, function_arn: &str) -> Result<(), CallError> {
+        if self.probe.is_missing() && !self.is_of_another_account(function_arn) {
+            return Err(CallError::from_code(NOT_FOUND, "The event bus does not exist."));
+        }
+        Ok(())
+    }
+
+    pub(super) async fn put(&self, entries: &[Entry<'_>], trace_header: Option<&str>) -> Result<Results, CallError> {
         let request = entries.iter().map(|entry| self.request_entry(entry, trace_header)).collect();
         let output = self.client.put_events().set_entries(Some(request)).send().await?;
         Ok(results(&output, entries.len()))
@@ -89,14 +98,10 @@ impl ClassicBus {
     }
 
     fn is_of_another_account(&self, function_arn: &str) -> bool {
-        match (account_of(&self.name), account_of(function_arn)) {
+        match (&self.account, account_of(function_arn)) {
             (Some(bus), Some(function)) => bus != function,
             _ => false,
         }
-    }
-
-    fn missing_since(&self) -> Option<Instant> {
-        *self.missing_since.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 

@@ -51,8 +51,8 @@ impl CustomBus {
         }
     }
 
-    pub(super) async fn put(&self, entries: &[&Entry<'_>]) -> Result<Results, CallError> {
-        let request: Result<Vec<_>, _> = entries.iter().map(|entry| request_entry(entry)).collect();
+    pub(super) async fn put(&self, entries: &[Entry<'_>]) -> Result<Results, CallError> {
+        let request: Result<Vec<_>, _> = entries.iter().map(request_entry).collect();
         let request = request.map_err(|error| call_error(SdkError::construction_failure(error)))?;
         let put = self.client.put_events().event_bus_arn(&self.arn).set_entries(Some(request));
         let output = put.send().await.map_err(call_error)?;

@@ -7,7 +7,7 @@ use lambda_http::Context;
 use serde::Serialize;
 use tracing::Level;
 
-use super::{BatchReport, Failure, Redriven};
+use super::{BatchReport, Failure};
 use crate::clock::unix_milliseconds;
 use crate::entry::Entry;
 use crate::event_bus::Delivered;
@@ -93,12 +93,6 @@ impl Tally {
                 self.log(Level::INFO, "The event is on the bus, from the retry queue.", record, REDRIVEN);
             }
             Err(error) => self.fail(record, error.to_string()),
-        }
-    }
-
-    pub(super) fn fail_all(&mut self, batch: Vec<Redriven<'_>>, error: &CallError) {
-        for redriven in batch {
-            self.fail(redriven.record, error.to_string());
         }
     }
 

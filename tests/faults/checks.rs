@@ -31,6 +31,8 @@ enum OnBus {
     Once,
     /// EventBridge accepted it, and its response was lost or late.
     OnceOrMore,
+    /// EventBridge accepted it and dropped it, since there is no bus.
+    Dropped,
 }
 
 pub fn delivered() -> Expected {
@@ -62,6 +64,10 @@ impl Expected {
         Self { bus: OnBus::OnceOrMore, ..self }
     }
 
+    pub fn and_dropped(self) -> Self {
+        Self { bus: OnBus::Dropped, ..self }
+    }
+
     pub fn in_the_queue_twice(self) -> Self {
         Self { copies_in_queue: 2, ..self }
     }
@@ -88,6 +94,7 @@ impl Expected {
             .into(),
             bus: match self.bus {
                 OnBus::Not => "",
+                OnBus::Dropped => "accepted and dropped",
                 OnBus::OnceOrMore if bus == Bus::Classic => "once or more",
                 OnBus::Once | OnBus::OnceOrMore => "once",
             }
@@ -160,9 +167,10 @@ fn check_response(response: &Response) {
 
 fn check_bus(sandbox: &Sandbox, body: &str, expected: &Expected) {
     let eventbridge = &sandbox.eventbridge.state().service;
-    assert_eq!(eventbridge.dropped, Vec::<Value>::new(), "entries that EventBridge accepted and dropped");
+    let dropped = usize::from(expected.bus == OnBus::Dropped);
+    assert_eq!(eventbridge.dropped.len(), dropped, "entries that EventBridge accepted and dropped");
     match expected.bus {
-        OnBus::Not => assert_eq!(eventbridge.entries.len(), 0, "events on the bus"),
+        OnBus::Not | OnBus::Dropped => assert_eq!(eventbridge.entries.len(), 0, "events on the bus"),
         OnBus::Once => assert_eq!(eventbridge.entries.len(), 1, "events on the bus"),
         // A Custom Event Bus suppresses the repeats.
         OnBus::OnceOrMore if sandbox.bus == Bus::Custom => {

@@ -3,16 +3,25 @@
 use std::time::Duration;
 
 use test_kit::fake_aws::EventBridge;
-use test_kit::fault::Fault::{Error, FailedEntries, Hang};
-use test_kit::fault::always;
+use test_kit::fault::Fault::{self, Error, FailedEntries, HalfBody, Hang, Reset, Slow};
+use test_kit::fault::{always, first, once};
 use test_kit::momento;
-use test_kit::sandbox::{BUS, Sandbox};
+use test_kit::retry_queue::{batch, failures};
+use test_kit::runtime_api::RuntimeApi;
+use test_kit::sandbox::{BUS, Bus, Function, Sandbox};
 
-use crate::WEBHOOK;
-use crate::case::{Case, cold, cold_with, describes, puts, warm};
+use crate::case::{Case, Failure, Failures, Target, cold, cold_with, describes, fail, puts, warm, warmed_up};
 use crate::checks::{delivered, post_and_check, queued};
-use crate::redrive::{self, failing, good_messages};
+use crate::redrive::{self, failing, good, good_messages};
 use crate::table::{Row, Start};
+use crate::{REDRIVE, WEBHOOK};
+
+/// The name or ARN of a bus in another account than the function's.
+const OTHER_ACCOUNT: &str = "arn:aws:events:us-east-1:111122223333:event-bus/orders";
+
+/// The least time between two checks whether the bus exists, and the age at which *found* is checked again.
+const CHECK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+const FOUND_FOR: Duration = Duration::from_secs(60);
 
 pub fn cases() -> Vec<Case> {
     let mut cases = entries_that_are_invalid();
@@ -21,14 +30,82 @@ pub fn cases() -> Vec<Case> {
 }
 
 pub fn redrive_cases() -> Vec<Case> {
-    vec![Case::new(
-        "an event bus that does not exist leaves the batch in the queue without PutEvents",
-        |name, bus| async move {
-            let sandbox = Sandbox::with(bus).await;
-            sandbox.eventbridge.state().service = EventBridge::default();
-            redrive::run(name, &sandbox, good_messages(), failing(0..10).calls(0)).await
-        },
-    )]
+    let missing = |sandbox: &mut Sandbox| sandbox.eventbridge.state().service = EventBridge::default();
+    vec![
+        good_with(
+            "an event bus that does not exist leaves the batch in the queue without PutEvents",
+            missing,
+            vec![],
+            failing(0..10).calls(0),
+        ),
+        good_with(
+            "half a response from DescribeEventBus once does not hide from redrive that the event bus is missing",
+            missing,
+            vec![first_describe(HalfBody)],
+            failing(0..10).calls(0),
+        ),
+        good(
+            "half a response from DescribeEventBus on every call leaves the batch in the queue",
+            vec![describes(HalfBody)],
+            failing(0..10).calls(0),
+        ),
+        good(
+            "a 500 from DescribeEventBus on every call leaves the batch in the queue",
+            vec![describes(Error(500, "InternalFailure"))],
+            failing(0..10).calls(0),
+        ),
+        good(
+            "a DescribeEventBus that is reset once during redrive is called again",
+            vec![first_describe(Reset)],
+            failing([]).calls(1),
+        ),
+        good(
+            "a denied DescribeEventBus counts as an existing event bus during redrive",
+            vec![describes(Error(400, "AccessDeniedException"))],
+            failing([]).calls(1),
+        ),
+        Case::new(
+            "messages for an event bus of another account are put without asking for it",
+            |name, bus| async move {
+                let mut sandbox = Sandbox::with(bus).await;
+                sandbox.set("EVENT_BUS_NAME", OTHER_ACCOUNT);
+                sandbox.eventbridge.state().service = EventBridge::with_bus(OTHER_ACCOUNT);
+                let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(redrive::TIMEOUT).await);
+                let messages = good_messages();
+                let texts = messages.iter().enumerate().map(|(place, message)| (redrive::id(place), &*message.text));
+                let response = function.invoke(&batch(texts)).await;
+                assert_eq!(failures(&response.payload), Vec::<String>::new());
+                assert_eq!(sandbox.eventbridge.state().service.entries.len(), 10, "events on the bus");
+                assert_eq!(sandbox.eventbridge.calls("DescribeEventBus").len(), 0, "DescribeEventBus calls");
+                Row {
+                    name,
+                    start: None,
+                    response: "0 of 10 reported".into(),
+                    bus: "10".into(),
+                    queue: "0".into(),
+                    took: response.elapsed(),
+                }
+            },
+        ),
+    ]
+}
+
+fn first_describe(fault: Fault) -> (Target, Failure) {
+    (Target::EventBridge, Failure::First(1, "DescribeEventBus", fault))
+}
+
+fn good_with(
+    name: &'static str,
+    change: impl FnOnce(&mut Sandbox) + Send + 'static,
+    failures: Failures,
+    expected: redrive::Expected,
+) -> Case {
+    Case::new(name, move |name, bus| async move {
+        let mut sandbox = Sandbox::with(bus).await;
+        change(&mut sandbox);
+        fail(&mut sandbox, failures).await;
+        redrive::run(name, &sandbox, good_messages(), expected).await
+    })
 }
 
 fn entries_that_are_invalid() -> Vec<Case> {
@@ -47,7 +124,6 @@ fn entries_that_are_invalid() -> Vec<Case> {
 }
 
 fn event_buses_that_are_missing() -> Vec<Case> {
-    const OTHER_ACCOUNT: &str = "arn:aws:events:us-east-1:111122223333:event-bus/orders";
     vec![
         Case::new("an event bus of another account that is not found counts as existing", |name, bus| async move {
             let mut sandbox = Sandbox::with(bus).await;
@@ -76,29 +152,84 @@ fn event_buses_that_are_missing() -> Vec<Case> {
             queued("BusNotFound").puts(0).sends(1),
         ),
         Case::new("an event bus that is created later receives the next events", |name, bus| async move {
-            let sandbox = Sandbox::with(bus).await;
-            sandbox.eventbridge.state().service = EventBridge::default();
-            let function = sandbox.start(WEBHOOK).await;
-            assert_eq!(function.post(&momento::body("serverless", "test", 0, "too early")).await.status(), 202);
+            let (sandbox, function) = with_missing_bus(bus).await;
             sandbox.eventbridge.state().service = EventBridge::with_bus(BUS);
-            // DescribeEventBus is called again at most every 5 s.
             while function.post(&momento::body("serverless", "test", 0, "still too early")).await.status() == 202 {
-                assert!(
-                    function.process.started.elapsed() < Duration::from_secs(8),
-                    "DescribeEventBus is not called again"
-                );
+                let elapsed = function.process.started.elapsed();
+                assert!(elapsed < CHECK_AGAIN_AFTER + Duration::from_secs(3), "DescribeEventBus is not called again");
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
-            assert!(
-                function.process.started.elapsed() >= Duration::from_secs(5),
-                "DescribeEventBus is called too often"
-            );
+            let elapsed = function.process.started.elapsed();
+            assert!(elapsed >= CHECK_AGAIN_AFTER, "DescribeEventBus is called too often");
             assert_eq!(sandbox.eventbridge.calls("DescribeEventBus").len(), 2);
-            sandbox.eventbridge.state().service.entries.clear();
-            sandbox.sqs.state().service.messages.clear();
-            sandbox.sqs.state().calls.clear();
+            forget(&sandbox);
             post_and_check(name, &sandbox, &function, Start::Warm, &delivered()).await
         }),
+        Case::new(
+            "a DescribeEventBus that is reset once after the event bus was created is called again",
+            |name, bus| async move {
+                let (sandbox, function) = with_missing_bus(bus).await;
+                sandbox.eventbridge.state().service = EventBridge::with_bus(BUS);
+                sandbox.eventbridge.plan("DescribeEventBus", once(Reset));
+                until_a_check_is_due(&function).await;
+                forget(&sandbox);
+                post_and_check(name, &sandbox, &function, Start::Warm, &delivered().puts(1)).await
+            },
+        ),
+        Case::new(
+            "a DescribeEventBus that fails after the event bus was not found changes nothing",
+            |name, bus| async move {
+                let (sandbox, function) = with_missing_bus(bus).await;
+                sandbox.eventbridge.plan("DescribeEventBus", always(Error(500, "InternalFailure")));
+                until_a_check_is_due(&function).await;
+                forget(&sandbox);
+                post_and_check(name, &sandbox, &function, Start::Warm, &queued("BusNotFound").puts(0).sends(1)).await
+            },
+        ),
+        cold_with(
+            "a DescribeEventBus that is reset once at start does not hide that the event bus is missing",
+            |sandbox| sandbox.eventbridge.state().service = EventBridge::default(),
+            vec![first_describe(Reset)],
+            queued("BusNotFound").puts(0).sends(1),
+        ),
+        cold_with(
+            "a DescribeEventBus that hangs once at start does not hide that the event bus is missing",
+            |sandbox| sandbox.eventbridge.state().service = EventBridge::default(),
+            vec![first_describe(Hang)],
+            queued("BusNotFound").puts(0).sends(1),
+        ),
+        Case::new(
+            "a PutEvents that fails before the event bus is not found is not called again",
+            |name, bus| async move {
+                let (sandbox, function) = with_open_question(bus).await;
+                sandbox.eventbridge.plan("PutEvents", once(Error(408, "RequestTimeout")));
+                post_and_check(name, &sandbox, &function, Start::Warm, &queued("BusNotFound").puts(1).sends(1)).await
+            },
+        ),
+        Case::new(
+            "a PutEvents that succeeds after the event bus was not found queues the event",
+            |name, bus| async move {
+                let (sandbox, function) = with_open_question(bus).await;
+                sandbox.eventbridge.plan("PutEvents", once(Slow(Duration::from_millis(400))));
+                let expected = queued("BusNotFound").and_dropped().puts(1).sends(1);
+                post_and_check(name, &sandbox, &function, Start::Warm, &expected).await
+            },
+        ),
+        Case::new(
+            "an event bus that is deleted under a warm process is missed within a minute",
+            |name, bus| async move {
+                let sandbox = Sandbox::with(bus).await;
+                let function = warmed_up(&sandbox).await;
+                sandbox.eventbridge.state().service = EventBridge::default();
+                tokio::time::sleep(FOUND_FOR).await;
+                // Slower than the DescribeEventBus beside it.
+                sandbox.eventbridge.plan("PutEvents", once(Slow(Duration::from_millis(400))));
+                let response = function.post(&momento::body("serverless", "test", 0, "the first since then")).await;
+                assert_eq!(response.status(), 202);
+                forget(&sandbox);
+                post_and_check(name, &sandbox, &function, Start::Warm, &queued("BusNotFound").puts(0).sends(1)).await
+            },
+        ),
         cold(
             "a denied DescribeEventBus counts as an existing event bus",
             vec![describes(Error(400, "AccessDeniedException"))],
@@ -115,4 +246,38 @@ fn event_buses_that_are_missing() -> Vec<Case> {
             delivered().puts(1),
         ),
     ]
+}
+
+/// A process that did not find its event bus at start, and has queued one event since.
+async fn with_missing_bus(bus: Bus) -> (Sandbox, Function) {
+    let sandbox = Sandbox::with(bus).await;
+    sandbox.eventbridge.state().service = EventBridge::default();
+    let function = sandbox.start(WEBHOOK).await;
+    assert_eq!(function.post(&momento::body("serverless", "test", 0, "too early")).await.status(), 202);
+    (sandbox, function)
+}
+
+/// A process that could not learn at start that its event bus is missing, and may ask again.
+async fn with_open_question(bus: Bus) -> (Sandbox, Function) {
+    let sandbox = Sandbox::with(bus).await;
+    sandbox.eventbridge.state().service = EventBridge::default();
+    sandbox.eventbridge.plan("DescribeEventBus", first(3, Reset));
+    let function = sandbox.start(WEBHOOK).await;
+    function.runtime.ready().await;
+    until_a_check_is_due(&function).await;
+    (sandbox, function)
+}
+
+async fn until_a_check_is_due(function: &Function) {
+    let due = function.process.started + CHECK_AGAIN_AFTER + Duration::from_millis(200);
+    tokio::time::sleep_until(due.into()).await;
+}
+
+fn forget(sandbox: &Sandbox) {
+    let mut eventbridge = sandbox.eventbridge.state();
+    eventbridge.service.entries.clear();
+    eventbridge.service.dropped.clear();
+    let mut sqs = sandbox.sqs.state();
+    sqs.service.messages.clear();
+    sqs.calls.clear();
 }

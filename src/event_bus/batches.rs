@@ -1,24 +1,32 @@
-//! As many entries a call as the event bus allows.
+//! As many entries per call as the event bus allows.
 
-use super::Redriven;
-use crate::event_bus::CallLimits;
+use crate::entry::Entry;
+
+/// How much fits one PutEvents call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CallLimits {
+    /// The number of entries.
+    pub(super) entries: usize,
+    /// The size of all entries, in UTF-8 bytes.
+    pub(super) bytes: usize,
+    /// What an entry may have besides source, detail-type and detail, in bytes.
+    pub(super) metadata_bytes: usize,
+}
 
 /// Divides the entries into as few calls as the limits allow, in their order.
-pub(super) fn batches(entries: Vec<Redriven<'_>>, limits: CallLimits) -> Vec<Vec<Redriven<'_>>> {
-    let mut batches: Vec<Vec<Redriven<'_>>> = Vec::new();
-    let mut bytes = 0;
-    for redriven in entries {
-        let more = redriven.entry.bytes() + limits.metadata_bytes;
-        match batches.last_mut() {
-            Some(batch) if batch.len() < limits.entries && bytes + more <= limits.bytes => {
-                bytes += more;
-                batch.push(redriven);
-            }
-            _ => {
-                bytes = more;
-                batches.push(vec![redriven]);
-            }
+pub(super) fn batches<'s, 'e>(entries: &'s [Entry<'e>], limits: CallLimits) -> Vec<&'s [Entry<'e>]> {
+    let mut batches = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (end, entry) in entries.iter().enumerate() {
+        let more = entry.bytes() + limits.metadata_bytes;
+        if end > start && (end - start == limits.entries || bytes + more > limits.bytes) {
+            batches.push(&entries[start..end]);
+            (start, bytes) = (end, 0);
         }
+        bytes += more;
+    }
+    if start < entries.len() {
+        batches.push(&entries[start..]);
     }
     batches
 }
@@ -28,8 +36,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::entry::{Entry, SOURCE};
-    use crate::redrive::tally::MessageRecord;
+    use crate::entry::SOURCE;
 
     const EMPTY: Entry<'_> = Entry {
         cache: Cow::Borrowed(""),
@@ -48,10 +55,9 @@ mod tests {
 
     fn within(limits: CallLimits, sizes: &[usize]) -> Vec<Vec<usize>> {
         let details: Vec<String> = sizes.iter().map(|bytes| "x".repeat(bytes - EMPTY_BYTES)).collect();
-        let redriven = |detail| Redriven { record: MessageRecord::default(), entry: Entry { detail, ..EMPTY } };
-        let sizes_of = |batch: Vec<Redriven>| batch.iter().map(|redriven| redriven.entry.bytes()).collect();
-        let entries = details.iter().map(|detail| redriven(detail)).collect();
-        batches(entries, limits).into_iter().map(sizes_of).collect()
+        let entries: Vec<_> = details.iter().map(|detail| Entry { detail, ..EMPTY }).collect();
+        let sizes_of = |batch: &[Entry<'_>]| batch.iter().map(Entry::bytes).collect();
+        batches(&entries, limits).into_iter().map(sizes_of).collect()
     }
 
     #[test]

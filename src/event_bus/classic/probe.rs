@@ -1,0 +1,137 @@
+//! Asks EventBridge whether a Classic bus exists: PutEvents to one that does not exist succeeds and drops the events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use aws_sdk_eventbridge::Client;
+use aws_sdk_eventbridge::error::ProvideErrorMetadata;
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout_at};
+
+use super::super::NOT_FOUND;
+use super::existence::{Answer, Call, Existence};
+use crate::budget::{self, Deadline};
+use crate::clock;
+use crate::retry::{CallError, CallErrorKind, hedged};
+
+/// The codes of a call that the function's role does not allow.
+const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
+
+/// Checks whether the bus exists, and keeps what EventBridge said.
+#[derive(Debug)]
+pub(super) struct Probe {
+    client: Client,
+    name: String,
+    existence: watch::Sender<Existence>,
+    calls: AtomicU64,
+}
+
+/// Counts a check as running for as long as it lives.
+struct Check(Arc<Probe>);
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        self.0.existence.send_modify(Existence::end_check);
+    }
+}
+
+impl Probe {
+    pub(super) fn new(client: Client, name: String) -> Self {
+        let existence = watch::Sender::new(Existence::default());
+        Self { client, name, existence, calls: AtomicU64::new(0) }
+    }
+
+    pub(super) fn is_missing(&self) -> bool {
+        self.existence.borrow().is_missing()
+    }
+
+    pub(super) fn is_denied(&self) -> bool {
+        self.existence.borrow().is_denied()
+    }
+
+    /// Begins a check if one is due. It goes on in the background, after the request and after a freeze.
+    pub(super) fn begin_check(self: &Arc<Self>) {
+        let now = clock::now();
+        if self.existence.borrow().is_check_due(now) {
+            self.existence.send_modify(|existence| existence.begin_check(now));
+            let check = Check(Arc::clone(self));
+            tokio::spawn(async move { check.0.check().await });
+        }
+    }
+
+    /// Waits for a clear answer, where none is known, or for the end of the checks that are running.
+    pub(super) async fn known(&self, deadline: Deadline) {
+        self.wait(deadline, Existence::is_known).await;
+    }
+
+    /// Waits for another clear answer than the one that is known, or for the end of the checks that are running.
+    pub(super) async fn answered(&self, deadline: Deadline) {
+        let before = self.existence.borrow().answered();
+        self.wait(deadline, |existence| existence.answered() != before).await;
+    }
+
+    async fn wait(&self, deadline: Deadline, is_over: impl Fn(&Existence) -> bool) {
+        let mut existence = self.existence.subscribe();
+        let over = existence.wait_for(|existence| is_over(existence) || !existence.is_checking());
+        // At the deadline, what is known counts.
+        let _ = timeout_at(deadline.instant(), over).await;
+    }
+
+    /// Asks now: up to three calls until an answer is clear, the next one beside the last if that is late. What the answer
+    /// says counts from then on.
+    pub(super) async fn check(&self) -> Result<Answer, CallError> {
+        let calls = AtomicUsize::new(0);
+        hedged(budget::DESCRIBE_LATE, || self.calls(&calls)).await
+    }
+
+    async fn calls(&self, made: &AtomicUsize) -> Result<Answer, CallError> {
+        let mut error = CallError::not_sent();
+        loop {
+            let number = made.fetch_add(1, Ordering::Relaxed);
+            if number > budget::BACKOFF.len() {
+                return Err(error);
+            }
+            match self.call().await {
+                Err(unclear) if unclear.is_retryable() => error = unclear,
+                result => return result,
+            }
+            if let Some(wait) = budget::BACKOFF.get(number) {
+                sleep(*wait).await;
+            }
+        }
+    }
+
+    async fn call(&self) -> Result<Answer, CallError> {
+        let call = Call { number: self.calls.fetch_add(1, Ordering::Relaxed), at: clock::now() };
+        let answer = match self.client.describe_event_bus().name(&self.name).send().await {
+            Ok(output) if output.name().is_some() => Answer::Found,
+            Ok(_) => return Err(unreadable()),
+            Err(error) => match error.code() {
+                Some(NOT_FOUND) => Answer::NotFound,
+                Some(code) if DENIED.contains(&code) => Answer::Denied,
+                Some(_) => return Err(error.into()),
+                // Such as half of a body: the whole one may say that the bus does not exist.
+                None => {
+                    let error = CallError::from(error);
+                    return Err(if error.is_retryable() { error } else { unreadable() });
+                }
+            },
+        };
+        self.learn(answer, call);
+        Ok(answer)
+    }
+
+    fn learn(&self, answer: Answer, call: Call) {
+        if self.existence.send_if_modified(|existence| existence.learn(answer, call)) && answer == Answer::NotFound {
+            tracing::error!(
+                eventBus = self.name,
+                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
+                 retry queue, unless the bus belongs to another account."
+            );
+        }
+    }
+}
+
+fn unreadable() -> CallError {
+    CallError::new(CallErrorKind::NoAnswer, "UnreadableAnswer", "The response cannot be read.")
+}
