@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use test_kit::fake_aws::EventBridge;
 use test_kit::fault::Fault::{self, Error, FailedEntries, HalfBody, Hang, Reset, Slow};
 use test_kit::fault::{always, first, once};
@@ -26,6 +27,18 @@ const FOUND_FOR: Duration = Duration::from_secs(60);
 pub fn cases() -> Vec<Case> {
     let mut cases = entries_that_are_invalid();
     cases.extend(event_buses_that_are_missing());
+    cases.push(Case::new(
+        "an event bus with a customer managed key and without a dead-letter queue receives the event, with a warning",
+        |name, bus| async move {
+            let sandbox = Sandbox::with(bus).await;
+            let key = "00000000-0000-4000-8000-000000000000".into();
+            sandbox.eventbridge.state().service.description.insert("KmsKeyIdentifier".to_owned(), key);
+            let function = sandbox.start(WEBHOOK).await;
+            let is_warning = |record: &Value| record["level"] == "WARN" && record["eventBus"] == BUS;
+            function.process.record("warning", is_warning).await;
+            post_and_check(name, &sandbox, &function, Start::Warm, &delivered().puts(1)).await
+        },
+    ));
     cases
 }
 

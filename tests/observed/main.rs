@@ -5,6 +5,7 @@
 
 mod dashboard;
 mod emitted;
+mod encrypted_bus;
 mod kinds;
 mod levels;
 mod output;

@@ -10,7 +10,7 @@ use crate::kinds::LONG;
 use crate::output::Record;
 use crate::runs::EVERY_KIND;
 
-const PAGE: &str = "logs-and-metrics.md";
+pub const PAGE: &str = "logs-and-metrics.md";
 const WIDTH: usize = 118;
 
 /// What CloudWatch Logs adds to each event, and its price in dollars for a GB of a function's log in US East (N. Virginia).
@@ -18,7 +18,7 @@ const WIDTH: usize = 118;
 const EVENT_BYTES: usize = 26;
 const DOLLARS_PER_GB: f64 = 0.50;
 
-fn part(name: &str) -> Part {
+pub fn part(name: &str) -> Part {
     let (begin, end) = (format!("<!-- {name}: written by `make observed` -->"), format!("<!-- end of {name} -->"));
     Part::of(PAGE, &begin, &end).expect("a part of the page")
 }
@@ -101,7 +101,7 @@ fn check_costs(shown: &str) {
 }
 
 /// A line of JSON in lines that are short enough to be read, and without most of a long name.
-fn wrapped(line: &str) -> String {
+pub fn wrapped(line: &str) -> String {
     let (mut text, mut width) = (String::new(), 0);
     for member in members(&line.replace(&"x".repeat(LONG), "xx…xx")) {
         if width > 0 && width + member.len() + 1 > WIDTH {

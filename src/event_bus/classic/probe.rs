@@ -1,10 +1,11 @@
 //! Asks EventBridge whether a Classic bus exists: PutEvents to one that does not exist succeeds and drops the events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::error::ProvideErrorMetadata;
+use aws_sdk_eventbridge::operation::describe_event_bus::DescribeEventBusOutput;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
@@ -24,6 +25,7 @@ pub(super) struct Probe {
     name: String,
     existence: watch::Sender<Existence>,
     calls: AtomicU64,
+    has_warned: AtomicBool,
 }
 
 /// Counts a check as running for as long as it lives.
@@ -38,7 +40,7 @@ impl Drop for Check {
 impl Probe {
     pub(super) fn new(client: Client, name: String) -> Self {
         let existence = watch::Sender::new(Existence::default());
-        Self { client, name, existence, calls: AtomicU64::new(0) }
+        Self { client, name, existence, calls: AtomicU64::new(0), has_warned: AtomicBool::new(false) }
     }
 
     pub(super) fn is_missing(&self) -> bool {
@@ -104,7 +106,10 @@ impl Probe {
     async fn call(&self) -> Result<Answer, CallError> {
         let call = Call { number: self.calls.fetch_add(1, Ordering::Relaxed), at: clock::now() };
         let answer = match self.client.describe_event_bus().name(&self.name).send().await {
-            Ok(output) if output.name().is_some() => Answer::Found,
+            Ok(output) if output.name().is_some() => {
+                self.warn_if_events_may_be_dropped(&output);
+                Answer::Found
+            }
             Ok(_) => return Err(unreadable()),
             Err(error) => match error.code() {
                 Some(NOT_FOUND) => Answer::NotFound,
@@ -127,6 +132,19 @@ impl Probe {
                 eventBus = self.name,
                 "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
                  retry queue, unless the bus belongs to another account."
+            );
+        }
+    }
+
+    /// What EventBridge cannot encrypt, it drops after PutEvents has succeeded.
+    fn warn_if_events_may_be_dropped(&self, bus: &DescribeEventBusOutput) {
+        let has_own_key = bus.kms_key_identifier().is_some_and(|key| !key.is_empty());
+        let has_queue = bus.dead_letter_config().and_then(|config| config.arn()).is_some_and(|arn| !arn.is_empty());
+        if has_own_key && !has_queue && !self.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                eventBus = self.name,
+                "The event bus has a customer managed key and no dead-letter queue, so EventBridge drops events that it cannot \
+                 encrypt. Add a dead-letter queue to the event bus, and check that the key policy allows EventBridge to use the key."
             );
         }
     }

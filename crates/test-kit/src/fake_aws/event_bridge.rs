@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{AwsJson, CallResult, CustomEventBuses, Protocol, RpcV2Cbor, Service, ServiceError, id};
 use crate::fault::Fault;
@@ -20,6 +20,8 @@ pub struct EventBridge {
     pub custom: Option<CustomEventBuses>,
     /// The entries that were accepted and dropped because their event bus does not exist.
     pub dropped: Vec<Value>,
+    /// What DescribeEventBus adds for each event bus.
+    pub description: Map<String, Value>,
 }
 
 impl EventBridge {
@@ -47,7 +49,10 @@ impl EventBridge {
             let message = format!("Event bus {name} does not exist.");
             return Err(ServiceError::bad_request("ResourceNotFoundException", message));
         }
-        Ok(json!({"Name": name, "Arn": format!("arn:aws:events:us-east-1:000000000000:event-bus/{name}")}))
+        let arn = format!("arn:aws:events:us-east-1:000000000000:event-bus/{name}");
+        let mut bus = self.description.clone();
+        bus.extend([("Name".to_owned(), json!(name)), ("Arn".to_owned(), json!(arn))]);
+        Ok(bus.into())
     }
 
     fn put(&mut self, input: &Value, fault: &Fault) -> CallResult {
