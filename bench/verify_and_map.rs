@@ -4,8 +4,8 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use momento_body_signature::sign;
 use momento_eventbridge::entry::Entry;
 use momento_eventbridge::request::Request;
-use momento_eventbridge::signature::{Signed, Verified};
-use momento_eventbridge::signing_secret::SigningSecrets;
+use momento_eventbridge::signing::SigningSecrets;
+use momento_eventbridge::signing::{Signed, Verified};
 use zeroize::Zeroizing;
 
 const SECRET: &str = "whsec-of-the-benchmarks";

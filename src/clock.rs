@@ -6,11 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 ///
 /// A pause is counted by it as well: nobody says that a monotonic clock goes on while a process is frozen.
 pub fn now() -> i64 {
-    unix_milliseconds(SystemTime::now())
-}
-
-/// Milliseconds since the Unix epoch; 0 for a time before it.
-pub fn unix_milliseconds(time: SystemTime) -> i64 {
-    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::event_bus_name::EventBusName;
-use crate::signing_secret::{InvalidSecret, SigningSecrets};
+use crate::signing::{InvalidSecret, SigningSecrets};
 
 /// Looks up one variable; [`environment`] in the binaries, a map in the tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, ConfigError>;

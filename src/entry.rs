@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::signature::Verified;
+use crate::signing::Verified;
 
 /// The source of every entry.
 pub const SOURCE: &str = "Momento";

@@ -5,7 +5,7 @@
 //! One request passes through these files, in this order:
 //!
 //! 1. [`request`]: a Function URL's event becomes `Signed` (method, size and the signature's form are right).
-//! 2. [`signature`]: `Signed` becomes `Verified`, by the HMAC-SHA3-256 of [`momento_body_signature`].
+//! 2. [`signing`]: `Signed` becomes `Verified`, by the HMAC-SHA3-256 of [`momento_body_signature`] and the known secrets.
 //! 3. [`entry`]: the `Entry` is read out of the verified body; [`timestamp`] refuses one outside the window.
 //! 4. [`event_bus`]: the entry is put on the bus; or
 //! 5. [`retry_queue`]: the body is sent to the retry queue, as a [`queue_message`].
@@ -16,8 +16,7 @@
 //! Steps 1 to 3 and the queue message use neither network nor clock.
 //!
 //! Around it: [`config`] (environment variables), [`event_bus_name`], [`aws`] (clients), [`budget`] (all time limits),
-//! [`retry`] (errors and retries), [`signing_secret`], [`known_secrets`] and [`secret_store`] (secrets and their rotation),
-//! [`clock`], [`log`], [`metrics`].
+//! [`retry`] (errors and retries), [`clock`], [`log`], [`metrics`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -29,7 +28,6 @@ pub mod config;
 pub mod entry;
 pub mod event_bus;
 pub mod event_bus_name;
-pub mod known_secrets;
 pub mod log;
 pub mod metrics;
 pub mod outcome;
@@ -40,9 +38,7 @@ pub mod request_record;
 pub mod response;
 pub mod retry;
 pub mod retry_queue;
-pub mod secret_store;
-pub mod signature;
-pub mod signing_secret;
+pub mod signing;
 pub mod start;
 pub mod timestamp;
 pub mod webhook;

@@ -7,7 +7,6 @@
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::OnceLock;
-use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -20,7 +19,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 
-use crate::clock::unix_milliseconds;
+use crate::clock;
 use crate::config::{ConfigError, Lookup};
 
 /// The module path of this crate, as RUST_LOG names it.
@@ -72,7 +71,7 @@ pub fn line(level: Level, message: &str, fields: &impl Serialize) -> String {
         #[serde(flatten)]
         fields: &'a T,
     }
-    let timestamp = timestamp(unix_milliseconds(SystemTime::now()));
+    let timestamp = timestamp(clock::now());
     let timestamp = timestamp.as_str();
     let line = if SETTINGS.get().is_some_and(|settings| settings.is_json) {
         serde_json::to_string(&Line { timestamp, level: level.as_str(), message, fields }).unwrap_or_default()
@@ -110,7 +109,7 @@ struct Clock;
 
 impl FormatTime for Clock {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        writer.write_str(&timestamp(unix_milliseconds(SystemTime::now())))
+        writer.write_str(&timestamp(clock::now()))
     }
 }
 

@@ -23,8 +23,13 @@ pub enum Outcome {
     PayloadTooLarge,
     /// Neither the bus nor the retry queue took the event; the log has it, for this reason.
     BothFailed(Reason),
-    /// No signing secret can be read, so the request cannot be verified.
+    /// No known signing secret made the signature, and the secrets could not be read.
     SecretUnavailable {
+        /// Whether it is in the retry queue, unverified.
+        is_kept: bool,
+    },
+    /// No known signing secret made the signature, and a rotation is in progress.
+    RotationInProgress {
         /// Whether it is in the retry queue, unverified.
         is_kept: bool,
     },
@@ -43,8 +48,10 @@ pub enum Reason {
     BusNotFound,
     /// The body cannot become an entry.
     Unmappable,
-    /// No signing secret could be read, so the request is not verified.
+    /// The signing secrets could not be read, so the request is not verified.
     SecretUnavailable,
+    /// A rotation of the signing secret is in progress, so the request is not verified.
+    RotationInProgress,
 }
 
 /// Why a request counts as forged. The response is the same for all.
@@ -74,7 +81,14 @@ impl Outcome {
             Self::PayloadTooLarge => "PayloadTooLarge",
             Self::BothFailed(_) => "BothFailed",
             Self::SecretUnavailable { .. } => "SecretUnavailable",
+            Self::RotationInProgress { .. } => "RotationInProgress",
         }
+    }
+
+    /// The metrics that count it: its name, and the signature that no known secret made, which alone has an alarm.
+    pub fn metrics(self) -> impl Iterator<Item = &'static str> {
+        let is_mismatch = self == Self::Forged(Forgery::SignatureMismatch);
+        std::iter::once(self.name()).chain(is_mismatch.then_some(Forgery::SignatureMismatch.name()))
     }
 
     /// The finer reason, for the log alone.
@@ -97,6 +111,7 @@ impl Reason {
             Self::BusNotFound => "BusNotFound",
             Self::Unmappable => "Unmappable",
             Self::SecretUnavailable => "SecretUnavailable",
+            Self::RotationInProgress => "RotationInProgress",
         }
     }
 }
@@ -136,8 +151,17 @@ mod tests {
             (Outcome::MethodNotAllowed, "MethodNotAllowed", None),
             (Outcome::PayloadTooLarge, "PayloadTooLarge", None),
             (Outcome::SecretUnavailable { is_kept: true }, "SecretUnavailable", None),
+            (Outcome::RotationInProgress { is_kept: true }, "RotationInProgress", None),
         ] {
             assert_eq!((outcome.name(), outcome.reason()), (name, reason));
         }
+    }
+
+    #[test]
+    fn a_signature_that_no_known_secret_made_is_counted_besides() {
+        let metrics = |outcome: Outcome| outcome.metrics().collect::<Vec<_>>();
+        assert_eq!(metrics(Outcome::Forged(Forgery::SignatureMismatch)), ["Forged", "SignatureMismatch"]);
+        assert_eq!(metrics(Outcome::Forged(Forgery::SignatureMalformed)), ["Forged"]);
+        assert_eq!(metrics(Outcome::Delivered), ["Delivered"]);
     }
 }

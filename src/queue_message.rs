@@ -15,7 +15,7 @@ use serde_json::ser::Formatter;
 use serde_json::value::RawValue;
 
 use crate::outcome::Reason;
-use crate::signature::{Signed, Verified};
+use crate::signing::{CannotBeJudged, Signed, Verified};
 
 /// The version of a message with a verified body.
 const VERIFIED: u32 = 1;
@@ -106,11 +106,11 @@ impl QueueMessage {
         Self::write(&Written { version, reason, error, received_at, request_id, body, body_base64, signature })
     }
 
-    /// The message for a request that cannot be verified, because no signing secret can be read.
-    pub fn unverified(signed: &Signed, error: &str, received_at: i64, request_id: &str) -> Self {
+    /// The message for a request that cannot be judged.
+    pub fn unverified(signed: &Signed, why: &CannotBeJudged, received_at: i64, request_id: &str) -> Self {
         let (body, body_base64) = shorter_form(&signed.body);
         let signature = Some(hex::encode(signed.signature));
-        let (version, reason) = (UNVERIFIED, Reason::SecretUnavailable);
+        let (version, reason, error) = (UNVERIFIED, why.reason(), &*why.to_string());
         Self::write(&Written { version, reason, error, received_at, request_id, body, body_base64, signature })
     }
 

@@ -3,7 +3,7 @@
 //! The event source mapping takes what is reported in `batchItemFailures` as failed, one by one
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lambda_http::{Context, LambdaEvent};
 use serde::{Deserialize, Serialize};
@@ -11,16 +11,17 @@ use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
+use crate::clock;
 use crate::config::RedriveConfig;
 use crate::entry::Entry;
 use crate::event_bus::EventBus;
 use crate::queue_message::{ReceivedBody, ReceivedMessage};
-use crate::signature::Verified;
+use crate::signing::Verified;
 
 mod judge;
 mod tally;
 
-use judge::{Judgement, SecretJudge};
+use judge::{Judge, Judgement, Undecided};
 use tally::{MessageRecord, Tally};
 
 /// A batch of messages, as the event source mapping hands it over.
@@ -55,7 +56,7 @@ struct Failure {
 #[derive(Debug)]
 pub struct Redrive {
     bus: EventBus,
-    judge: Option<SecretJudge>,
+    judge: Option<Judge>,
 }
 
 impl Redrive {
@@ -63,7 +64,7 @@ impl Redrive {
     pub fn new(config: RedriveConfig, aws: &Aws) -> Self {
         Self {
             bus: EventBus::new(config.event_bus_name, aws, budget::REDRIVE_ATTEMPT),
-            judge: config.judge.map(|judge| SecretJudge::new(judge, aws)),
+            judge: config.judge.map(|judge| Judge::new(judge, aws)),
         }
     }
 
@@ -115,19 +116,22 @@ impl Redrive {
                 Err(unreadable) => tally.fail(record, unreadable.to_string()),
             }
         }
-        if let Some(earliest) = unverified.iter().map(|(.., received_at)| *received_at).min() {
-            let judge = match &self.judge {
-                Some(judge) => judge.read(earliest, deadline).await,
-                None => None,
+        if unverified.is_empty() {
+            return verified;
+        }
+        let secrets = match &self.judge {
+            Some(judge) => Some((judge, judge.read(deadline).await)),
+            None => None,
+        };
+        for (record, signed, received_at) in unverified {
+            let judgement = match &secrets {
+                Some((judge, secrets)) => judge.judge(secrets, signed, received_at, clock::now()),
+                None => Judgement::Stays(Undecided::without_secret()),
             };
-            for (record, signed, received_at) in unverified {
-                match judge.as_ref().map(|judge| judge.judge(signed, received_at)) {
-                    Some(Judgement::Authentic(body)) => verified.push((record, body)),
-                    Some(Judgement::Refused(outcome)) => tally.refuse(record, outcome),
-                    Some(Judgement::Undecided) | None => {
-                        tally.fail(record, "SecretUnavailable: No signing secret can be read to judge it.".to_owned());
-                    }
-                }
+            match judgement {
+                Judgement::Authentic(body) => verified.push((record, body)),
+                Judgement::Refused(outcome) => tally.refuse(record, outcome),
+                Judgement::Stays(why) => tally.fail(record, why.to_string()),
             }
         }
         verified
@@ -136,9 +140,9 @@ impl Redrive {
 
 /// The invocation's end, less the time to report. One that has passed is unknown: `cargo lambda watch` hands out such.
 fn deadline(context: &Context) -> Deadline {
-    let end = UNIX_EPOCH + Duration::from_millis(context.deadline);
-    Deadline::after(match end.duration_since(SystemTime::now()) {
-        Ok(left) => left.saturating_sub(budget::REDRIVE_RESERVE),
-        Err(_) => budget::REDRIVE_UNKNOWN,
+    let now = u64::try_from(clock::now()).unwrap_or_default();
+    Deadline::after(match context.deadline.checked_sub(now) {
+        Some(left) => Duration::from_millis(left).saturating_sub(budget::REDRIVE_RESERVE),
+        None => budget::REDRIVE_UNKNOWN,
     })
 }

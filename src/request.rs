@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::outcome::{Forgery, Outcome};
-use crate::signature::Signed;
+use crate::signing::Signed;
 
 /// The header that carries the signature, in any case of its letters.
 pub const SIGNATURE_HEADER: &str = "momento-signature";

@@ -2,19 +2,21 @@
 //!
 //! No payload, secret or signature, but for the queue message of an event that neither bus nor queue took.
 
-use std::time::{Duration, SystemTime};
+use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::Level;
 
-use crate::clock::unix_milliseconds;
+use crate::clock;
 use crate::entry::Entry;
 use crate::event_bus::Delivered;
 use crate::log;
 use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
 use crate::queue_message::QueueMessage;
+use crate::signing::StrayCharacter;
 
 /// The log record of one request. What is not known of it is left out.
 #[derive(Debug, Default, Serialize)]
@@ -55,9 +57,9 @@ pub struct RequestRecord {
     cold_start: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_message: Option<Box<RawValue>>,
-    /// Whether a stored secret would match without the white space at its ends.
+    /// The character without which a stored secret would match.
     #[serde(skip)]
-    pub(crate) would_match_trimmed: bool,
+    pub(crate) stray_character: Option<StrayCharacter>,
 }
 
 impl RequestRecord {
@@ -80,7 +82,7 @@ impl RequestRecord {
         self.deduplicated = delivered.is_repeat;
         self.put_milliseconds = Some(milliseconds(put));
         // Momento's clock may be ahead of this one.
-        let since_publish = unix_milliseconds(SystemTime::now()).saturating_sub(publish_timestamp).max(0);
+        let since_publish = clock::now().saturating_sub(publish_timestamp).max(0);
         self.publish_to_bus_milliseconds = Some(since_publish as f64);
     }
 
@@ -95,18 +97,20 @@ impl RequestRecord {
         self.reason = outcome.reason();
         self.total_milliseconds = milliseconds(total);
         let mut lines = String::new();
-        let (level, message) = sentence(outcome, self.would_match_trimmed);
+        let (level, message) = sentence(outcome, self.stray_character);
         // A record with a queue message is the event's last copy, so it is written whatever the level.
         if self.queue_message.is_some() || log::is_enabled(level) {
-            lines += &log::line(level, message, &self);
+            lines += &log::line(level, &message, &self);
         }
-        lines += &self.metrics(function_name).line(unix_milliseconds(SystemTime::now()));
+        lines += &self.metrics(outcome, function_name).line(clock::now());
         log::write(&lines);
     }
 
-    fn metrics<'a>(&self, function_name: &'a str) -> Metrics<'a> {
+    fn metrics<'a>(&self, outcome: Outcome, function_name: &'a str) -> Metrics<'a> {
         let mut metrics = Metrics::new(function_name);
-        metrics.count(self.outcome, 1);
+        for name in outcome.metrics() {
+            metrics.count(name, 1);
+        }
         metrics.count(DEDUPLICATED, self.deduplicated.into());
         metrics.count("DetailTypeCut", self.detail_type_cut.into());
         metrics.count("ColdStart", self.cold_start.into());
@@ -125,18 +129,13 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-fn sentence(outcome: Outcome, would_match_trimmed: bool) -> (Level, &'static str) {
-    match outcome {
+fn sentence(outcome: Outcome, stray_character: Option<StrayCharacter>) -> (Level, Cow<'static, str>) {
+    let (level, sentence) = match outcome {
         Outcome::Delivered => (Level::INFO, "The event is on the bus."),
         Outcome::Queued(_) => {
             (Level::WARN, "The bus did not take the event; redrive puts it there from the retry queue.")
         }
-        Outcome::Forged(_) if would_match_trimmed => (
-            Level::WARN,
-            "The request is refused: no accepted signing secret made its signature. The stored secret would match without the \
-             white space at its ends; store it again without it.",
-        ),
-        Outcome::Forged(_) => (Level::WARN, "The request is refused: no known signing secret made its signature."),
+        Outcome::Forged(_) => (Level::WARN, "The request is refused: no accepted signing secret made its signature."),
         Outcome::Stale => (Level::WARN, "The webhook is refused: it was sent too long ago, or this is a replay."),
         Outcome::Future => {
             (Level::WARN, "The webhook is refused: it was sent in the future; one of the clocks is wrong.")
@@ -152,12 +151,31 @@ fn sentence(outcome: Outcome, would_match_trimmed: bool) -> (Level, &'static str
         ),
         Outcome::SecretUnavailable { is_kept: true } => (
             Level::ERROR,
-            "No signing secret can be read, so the request is kept unverified in the retry queue; check the secret and the role. \
-             Redrive verifies it as soon as the secret can be read.",
+            "No known signing secret made the signature, and the secret cannot be read, so the request is kept unverified in the \
+             retry queue; check the secret and the role. Redrive verifies it as soon as the secret can be read.",
         ),
         Outcome::SecretUnavailable { is_kept: false } => (
             Level::ERROR,
-            "No signing secret can be read, and the request could not be kept unverified; check the secret and the role.",
+            "No known signing secret made the signature, the secret cannot be read, and the request could not be kept unverified; \
+             check the secret and the role.",
         ),
+        Outcome::RotationInProgress { is_kept: true } => (
+            Level::WARN,
+            "No known signing secret made the signature, and a rotation is in progress, so the request is kept unverified in the \
+             retry queue. Redrive verifies it when the rotation is over.",
+        ),
+        Outcome::RotationInProgress { is_kept: false } => (
+            Level::ERROR,
+            "No known signing secret made the signature, a rotation is in progress, and the request could not be kept unverified; \
+             check the retry queue.",
+        ),
+    };
+    match stray_character {
+        Some(stray) => {
+            let hint =
+                format!(" The stored secret would match without the {stray} at its ends; store it again without it.");
+            (level, Cow::Owned(sentence.to_owned() + &hint))
+        }
+        None => (level, Cow::Borrowed(sentence)),
     }
 }

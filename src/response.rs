@@ -20,12 +20,16 @@ impl From<Outcome> for Response {
     fn from(outcome: Outcome) -> Self {
         let (status, message) = match outcome {
             Outcome::Delivered => (200, "Success"),
-            Outcome::Queued(_) | Outcome::SecretUnavailable { is_kept: true } => (202, "Queued"),
+            Outcome::Queued(_)
+            | Outcome::SecretUnavailable { is_kept: true }
+            | Outcome::RotationInProgress { is_kept: true } => (202, "Queued"),
             Outcome::Forged(_) | Outcome::Stale | Outcome::Future => (403, "Unauthorized"),
             Outcome::BadRequest => (400, "Bad Request"),
             Outcome::MethodNotAllowed => (405, "Method Not Allowed"),
             Outcome::PayloadTooLarge => (413, "Payload Too Large"),
-            Outcome::BothFailed(_) | Outcome::SecretUnavailable { is_kept: false } => (500, "Internal Server Error"),
+            Outcome::BothFailed(_)
+            | Outcome::SecretUnavailable { is_kept: false }
+            | Outcome::RotationInProgress { is_kept: false } => (500, "Internal Server Error"),
         };
         Self { status, message }
     }
@@ -71,6 +75,8 @@ mod tests {
             (Outcome::BothFailed(Reason::PutFailed), 500),
             (Outcome::SecretUnavailable { is_kept: true }, 202),
             (Outcome::SecretUnavailable { is_kept: false }, 500),
+            (Outcome::RotationInProgress { is_kept: true }, 202),
+            (Outcome::RotationInProgress { is_kept: false }, 500),
         ] {
             assert_eq!(Response::from(outcome).status, status);
         }

@@ -96,6 +96,16 @@ impl CallError {
         self.kind != CallErrorKind::Permanent
     }
 
+    /// Whether what was asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.code == "ResourceNotFoundException"
+    }
+
+    /// Whether a policy forbids the call.
+    pub fn is_access_denied(&self) -> bool {
+        self.code == "AccessDeniedException"
+    }
+
     /// Whether the service itself said no, so that the call did arrive.
     pub fn is_answer(&self) -> bool {
         matches!(self.kind, CallErrorKind::Transient | CallErrorKind::Permanent)
@@ -122,10 +132,14 @@ where
             SdkError::ResponseError(_) => Self::new(CallErrorKind::NoAnswer, "UnreadableAnswer", &root_cause(&error)),
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
-                let code = service.err().code().map_or_else(|| format!("Status{status}"), str::to_owned);
+                let code = service.err().code();
                 let message = service.err().message().unwrap_or("The service gave no message.");
+                let is_unreadable = matches!((status, code), (200..300, _) | (400, None));
+                let code = code.map_or_else(|| format!("Status{status}"), str::to_owned);
                 match status {
-                    200..300 => Self::new(CallErrorKind::NoAnswer, "UnreadableAnswer", "The response cannot be read."),
+                    _ if is_unreadable => {
+                        Self::new(CallErrorKind::NoAnswer, "UnreadableAnswer", "The response cannot be read.")
+                    }
                     408 | 429 | 500.. => Self::new(CallErrorKind::Transient, &code, message),
                     _ => Self::from_code(&code, message),
                 }
@@ -151,7 +165,8 @@ fn root_cause(error: &dyn Error) -> String {
 }
 
 /// The result of a call that is made a second time beside the first where that takes longer than `late`: the first
-/// success, or the last error. It survives a connection that is dead, and still takes an answer that is slow.
+/// success or permanent error, or the last error. It survives a connection that is dead, and still takes an answer that is
+/// slow.
 pub async fn hedged<T, F>(late: Duration, call: impl Fn() -> F) -> Result<T, CallError>
 where
     F: Future<Output = Result<T, CallError>>,
@@ -162,9 +177,14 @@ where
     }
     let mut second = pin!(call());
     tokio::select! {
-        result = &mut first => if result.is_ok() { result } else { second.await },
-        result = &mut second => if result.is_ok() { result } else { first.await },
+        biased;
+        result = &mut first => if is_final(&result) { result } else { second.await },
+        result = &mut second => if is_final(&result) { result } else { first.await },
     }
+}
+
+fn is_final<T>(result: &Result<T, CallError>) -> bool {
+    result.as_ref().err().is_none_or(|error| !error.is_retryable())
 }
 
 /// Makes up to three attempts until one succeeds, fails permanently, or the deadline comes; counts them in `attempts`.

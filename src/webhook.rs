@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::{Context, LambdaEvent};
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
-use crate::clock::unix_milliseconds;
+use crate::clock;
 use crate::config::WebhookConfig;
 use crate::entry::Entry;
 use crate::event_bus::{EventBus, NotDelivered};
@@ -22,8 +22,7 @@ use crate::request_record::RequestRecord;
 use crate::response::Response;
 use crate::retry::CallError;
 use crate::retry_queue::RetryQueue;
-use crate::secret_store::SecretStore;
-use crate::signature::{Signed, Verified};
+use crate::signing::{CannotBeJudged, Judgement, SecretStore, Signed, Verified};
 use crate::timestamp;
 
 /// The first request counts its time from the start of the process if that is no longer ago than this; otherwise the
@@ -70,22 +69,17 @@ impl Webhook {
             is_cold: AtomicBool::new(true),
         };
         let deadline = Deadline::after(budget::START);
-        let secret = async {
-            if let Some(mut reading) = webhook.secrets.refresh() {
-                reading.changed(deadline).await;
-            }
-        };
-        tokio::join!(secret, webhook.bus.connect(deadline));
+        tokio::join!(webhook.secrets.start(deadline), webhook.bus.connect(deadline));
         webhook
     }
 
     /// Responds to one invocation, and records its outcome. The event comes as it is, so that one that is no request is
     /// answered too, and is no error of the function.
     pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<ApiGatewayV2httpResponse, Infallible> {
-        let (began, now) = (Instant::now(), SystemTime::now());
+        let (began, now) = (Instant::now(), clock::now());
         let LambdaEvent { payload, context, .. } = event;
         let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
-        let received = Received { at: unix_milliseconds(now), deadline: self.deadline(is_cold), context: &context };
+        let received = Received { at: now, deadline: self.deadline(is_cold), context: &context };
         let mut record = RequestRecord::new(&context.request_id, is_cold);
         let outcome = self.outcome(&payload, &received, &mut record).await.unwrap_or_else(|refused| refused);
         record.write(outcome, began.elapsed(), &context.env_config.function_name);
@@ -101,9 +95,15 @@ impl Webhook {
         let request = Request::parse(event)?;
         record.body_bytes = Some(request.body_bytes());
         let signed = request.into_signed()?;
-        let verified = match self.verify(signed, received, record).await? {
-            Ok(verified) => verified,
-            Err(unverified) => return Ok(self.keep_unverified(&unverified, received, record).await),
+        let verified = match self.secrets.judge(signed, received.at, received.deadline).await {
+            Judgement::Authentic(verified) => verified,
+            Judgement::Forged { stray_character } => {
+                record.stray_character = stray_character;
+                return Err(Outcome::Forged(Forgery::SignatureMismatch));
+            }
+            Judgement::CannotBeJudged(signed, why) => {
+                return self.keep_unverified(signed, &why, received, record).await;
+            }
         };
         let entry = match Entry::parse(&verified) {
             Ok(entry) => entry,
@@ -117,39 +117,6 @@ impl Webhook {
         match self.deliver(&entry, received, record).await {
             Ok(()) => Ok(Outcome::Delivered),
             Err(failure) => Ok(self.keep(&verified, failure.reason, &failure.error, received, record).await),
-        }
-    }
-
-    /// Judges the signature, and once more whenever a read of the secret brings something new. The request itself comes
-    /// back where no secret can be read.
-    async fn verify(
-        &self,
-        mut signed: Signed,
-        received: &Received<'_>,
-        record: &mut RequestRecord,
-    ) -> Result<Result<Verified, Signed>, Outcome> {
-        let deadline = received.deadline.at_most(budget::SECRET_WAIT);
-        let mut reading = None;
-        loop {
-            let known = self.secrets.known();
-            if let Some(known) = &known {
-                match signed.verify(known.accepted_at(received.at)) {
-                    Ok(verified) => return Ok(Ok(verified)),
-                    Err(unverified) => signed = unverified,
-                }
-            }
-            if reading.is_none() {
-                reading = self.secrets.refresh();
-            }
-            let has_changed = match &mut reading {
-                Some(reading) => reading.changed(deadline).await,
-                None => false,
-            };
-            if !has_changed {
-                let Some(known) = known else { return Ok(Err(signed)) };
-                record.would_match_trimmed = signed.is_signed_by_trimmed(known.accepted_at(received.at));
-                return Err(Outcome::Forged(Forgery::SignatureMismatch));
-            }
         }
     }
 
@@ -188,18 +155,48 @@ impl Webhook {
         }
     }
 
-    /// Sends a request that cannot be judged to the retry queue. Where that fails, nothing of it is logged.
-    async fn keep_unverified(&self, signed: &Signed, received: &Received<'_>, record: &mut RequestRecord) -> Outcome {
-        let error = self.secrets.error();
-        let message = QueueMessage::unverified(signed, &error, received.at, &received.context.request_id);
-        record.error = Some(error);
+    /// Sends a request that cannot be judged to the retry queue. Where that fails, nothing of it is logged, unless it can be
+    /// verified by then.
+    async fn keep_unverified(
+        &self,
+        signed: Signed,
+        why: &CannotBeJudged,
+        received: &Received<'_>,
+        record: &mut RequestRecord,
+    ) -> Result<Outcome, Outcome> {
+        let message = QueueMessage::unverified(&signed, why, received.at, &received.context.request_id);
+        record.error = Some(why.to_string());
         let sent = if signed.body.len() > MAX_UNVERIFIED_BYTES {
             Err(CallError::from_code("BodyTooLarge", "A body of more than 16,384 bytes is not kept unverified."))
         } else {
             self.send(&message, received).await
         };
-        record.queue_error = sent.as_ref().err().map(CallError::to_string);
-        Outcome::SecretUnavailable { is_kept: sent.is_ok() }
+        let is_kept = sent.is_ok();
+        record.queue_error = sent.err().map(|error| error.to_string());
+        if !is_kept && let Ok(verified) = self.secrets.verify(signed, received.at) {
+            return self.note_lost(&verified, received, record);
+        }
+        Ok(match why {
+            CannotBeJudged::SecretUnavailable(_) => Outcome::SecretUnavailable { is_kept },
+            CannotBeJudged::RotationInProgress => Outcome::RotationInProgress { is_kept },
+        })
+    }
+
+    /// An event that could be verified only after the retry queue had not taken it: the log has it.
+    fn note_lost(
+        &self,
+        verified: &Verified,
+        received: &Received<'_>,
+        record: &mut RequestRecord,
+    ) -> Result<Outcome, Outcome> {
+        if let Ok(entry) = Entry::parse(verified) {
+            record.note_event(&entry);
+            timestamp::check(entry.publish_timestamp, received.at, self.max_event_age)?;
+        }
+        let error = CallError::timed_out().to_string();
+        let message = QueueMessage::new(verified, Reason::TimedOut, &error, received.at, &received.context.request_id);
+        record.note_lost(&message);
+        Ok(Outcome::BothFailed(Reason::TimedOut))
     }
 
     async fn send(&self, message: &QueueMessage, received: &Received<'_>) -> Result<(), CallError> {

@@ -33,8 +33,9 @@ fn p50(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
+/// Each asks for several labels, among them this one.
 fn reads(sandbox: &Sandbox) -> usize {
-    sandbox.secrets.calls("GetSecretValue").len()
+    sandbox.secrets.calls("GetSecretValue").iter().filter(|call| call.input["VersionStage"] == "AWSCURRENT").count()
 }
 
 #[tokio::test]

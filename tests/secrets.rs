@@ -126,12 +126,65 @@ async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old
 }
 
 #[tokio::test]
-async fn a_slip_between_two_secrets_changes_nothing_for_a_process_that_knows_the_first() {
+async fn while_a_rotation_is_in_progress_a_mismatch_is_kept_unverified_and_the_pending_value_is_no_secret() {
+    let (sandbox, handler) = with_secret("old").await;
+    sandbox.secrets.state().service.label_pending("pending", seconds_ago(0.0));
+    assert_eq!(statuses(&handler, ["new", "pending", "old"]).await, [202, 202, 200]);
+    let record = handler.process.record("a record", |record| record["outcome"] == "RotationInProgress").await;
+    assert!(
+        record["message"].as_str().is_some_and(|message| message.contains("a rotation is in progress")),
+        "{record}"
+    );
+    let metrics = handler.process.record("a metric", |line| line["RotationInProgress"] == 1.0).await;
+    assert_eq!(metrics["Forged"], serde_json::Value::Null);
+    sandbox.secrets.state().service.rotate("new", seconds_ago(0.0));
+    tokio::time::sleep(READ_AGAIN_AFTER).await;
+    assert_eq!(statuses(&handler, ["new", "other"]).await, [200, 202]);
+    sandbox.secrets.state().service.stages.remove("AWSPENDING");
+    tokio::time::sleep(READ_AGAIN_AFTER).await;
+    assert_eq!(statuses(&handler, ["other", "new", "old"]).await, [403, 200, 200]);
+}
+
+#[tokio::test]
+async fn the_first_mismatch_after_the_start_asks_for_a_rotation_in_progress_and_later_ones_within_3_s_rely_on_it() {
+    let (sandbox, handler) = with_secret("known").await;
+    let labels = || {
+        let calls = sandbox.secrets.calls("GetSecretValue");
+        calls.iter().map(|call| call.input["VersionStage"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(status(&handler, "known").await, 200);
+    assert_eq!(labels(), ["AWSCURRENT"]);
+    assert_eq!(statuses(&handler, ["other", "other", "other"]).await, [403; 3]);
+    let mut asked = labels();
+    asked.sort();
+    assert_eq!(asked, ["AWSCURRENT", "AWSCURRENT", "AWSPENDING"]);
+}
+
+#[tokio::test]
+async fn a_mismatch_is_counted_besides_as_what_raises_the_alarm() {
+    let (_sandbox, handler) = with_secret("known").await;
+    assert_eq!(status(&handler, "other").await, 403);
+    let metrics = handler.process.record("a metric", |line| line["Forged"] == 1.0).await;
+    assert_eq!(metrics["SignatureMismatch"], 1.0);
+}
+
+#[tokio::test]
+async fn a_key_of_fewer_than_16_characters_is_warned_of_once_with_the_number_of_keys() {
+    let (_sandbox, handler) = with_secret(r#"{"momentoSecret":"a-secret-of-momento","stage":"prod"}"#).await;
+    assert_eq!(statuses(&handler, ["prod", "a-secret-of-momento", "other", "prod"]).await, [200, 200, 403, 200]);
+    let warnings = handler.process.records().into_iter().filter(|record| !record["keys"].is_null()).collect::<Vec<_>>();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!((&warnings[0]["level"], &warnings[0]["keys"]), (&"WARN".into(), &2.into()));
+    assert!(!handler.process.lines().join("\n").contains("prod"));
+}
+
+#[tokio::test]
+async fn a_mistake_between_two_secrets_changes_nothing_for_a_process_that_knows_the_first() {
     let (sandbox, handler) = with_secret("old").await;
     assert_eq!(status(&handler, "old").await, 200);
     sandbox.secrets.state().service.rotate("{slip", seconds_ago(0.0));
     tokio::time::sleep(READ_AGAIN_AFTER).await;
-    assert_eq!(statuses(&handler, ["other", "old"]).await, [403, 200]);
+    assert_eq!(statuses(&handler, ["other", "old"]).await, [202, 200]);
     sandbox.secrets.state().service.rotate("new", seconds_ago(0.0));
     tokio::time::sleep(READ_AGAIN_AFTER).await;
     assert_eq!(statuses(&handler, ["new", "old", "other"]).await, [200, 200, 403]);
@@ -177,7 +230,7 @@ async fn a_read_that_fails_leaves_the_known_secrets_valid() {
         assert_eq!(status(&handler, "known").await, 200);
         sandbox.secrets.plan("GetSecretValue", always(fault.clone()));
         tokio::time::sleep(READ_AGAIN_AFTER).await;
-        assert_eq!(statuses(&handler, ["other", "known"]).await, [403, 200], "{fault:?}");
+        assert_eq!(statuses(&handler, ["other", "known"]).await, [202, 200], "{fault:?}");
     }
     tokio::join!(
         with(Fault::Error(500, "InternalServiceError")),
@@ -221,12 +274,22 @@ async fn a_read_that_hangs_once_after_a_rotation_does_not_reject_the_new_secret(
 }
 
 #[tokio::test]
-async fn a_stored_secret_with_white_space_at_its_end_is_named_in_the_record_and_not_accepted() {
-    let (_sandbox, handler) = with_secret("secret\n").await;
-    assert_eq!(statuses(&handler, ["secret", "secret\n"]).await, [403, 200]);
-    let record = handler.process.record("Forged", |record| record["outcome"] == "Forged").await;
-    assert_eq!(record["reason"], "SignatureMismatch");
-    assert!(record["message"].as_str().is_some_and(|message| message.contains("without the white space")), "{record}");
+async fn a_stray_character_at_the_end_of_a_stored_secret_is_named_in_the_record_and_the_secret_not_accepted_without_it()
+{
+    for (stored, named) in [
+        ("secret\n", "white space"),
+        ("\"secret\"", "quotation marks"),
+        ("\u{feff}secret", "byte order mark"),
+        ("secret\u{a0}", "non-breaking space"),
+        ("\u{200b}secret", "zero-width space"),
+    ] {
+        let (_sandbox, handler) = with_secret(stored).await;
+        assert_eq!(statuses(&handler, ["secret", stored]).await, [403, 200]);
+        let record = handler.process.record("Forged", |record| record["outcome"] == "Forged").await;
+        assert_eq!(record["reason"], "SignatureMismatch");
+        let sentence = format!("The stored secret would match without the {named} at its ends");
+        assert!(record["message"].as_str().is_some_and(|message| message.contains(&sentence)), "{record}");
+    }
 }
 
 #[tokio::test]

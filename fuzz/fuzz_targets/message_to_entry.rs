@@ -5,6 +5,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use momento_eventbridge::queue_message::{QueueMessage, ReceivedBody, ReceivedMessage};
+use momento_eventbridge::signing::CannotBeJudged;
 use momento_eventbridge_fuzz::{SECRETS, follow, secrets, signature};
 
 fuzz_target!(|text: &str| {
@@ -12,7 +13,7 @@ fuzz_target!(|text: &str| {
         Ok(ReceivedBody::Verified(verified)) => follow(&verified),
         Ok(ReceivedBody::Unverified(signed, received_at)) => {
             let (body, given) = (signed.body.clone(), hex::encode(signed.signature));
-            let written = QueueMessage::unverified(&signed, "", received_at, "");
+            let written = QueueMessage::unverified(&signed, &CannotBeJudged::RotationInProgress, received_at, "");
             let again = ReceivedMessage::parse(written.text()).expect("a message that was just written").body;
             assert!(matches!(again, ReceivedBody::Unverified(again, at) if again.body == body && at == received_at));
             let is_authentic = SECRETS.iter().any(|secret| signature(secret, &body) == given);

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::entry::Entry;
-use crate::signature::tests::verified;
+use crate::signing::CannotBeJudged;
+use crate::signing::signature::tests::verified;
 use proptest::prelude::*;
 
 fn message(body: &[u8]) -> String {
@@ -84,7 +85,7 @@ fn a_request_that_is_not_verified_has_its_signature_besides_and_comes_out_unveri
     let signature = "f83d7ddd214ef5238571299f2a6d4136f79aa637f55001a30ed374ec566e87a6";
     let mut signed = Signed { body: b"{}".to_vec(), signature: [0; SIGNATURE_BYTES] };
     hex::decode_to_slice(signature, &mut signed.signature).unwrap();
-    let message = QueueMessage::unverified(&signed, "AccessDeniedException: No.", 1_726_292_279_850, "id");
+    let message = QueueMessage::unverified(&signed, &denied(), 1_726_292_279_850, "id");
     assert_eq!(
         message.text(),
         format!(
@@ -140,4 +141,8 @@ proptest! {
         let (direct, received) = (verified(body.as_bytes()), Verified::from_queue(body_of(&message(body.as_bytes()))));
         prop_assert_eq!(Entry::parse(&direct).unwrap(), Entry::parse(&received).unwrap());
     }
+}
+
+fn denied() -> CannotBeJudged {
+    CannotBeJudged::SecretUnavailable("AccessDeniedException: No.".into())
 }

@@ -1,32 +1,27 @@
 //! Judges what was kept unverified, by the same rules as a request: the accepted secrets, then the timestamp window, both
-//! at the time at which the webhook received it.
+//! at the time at which the webhook received it. What cannot be decided stays in the queue.
 
-use std::sync::Arc;
 use std::time::Duration;
+
+use thiserror::Error;
 
 use crate::aws::Aws;
 use crate::budget::{self, Deadline};
 use crate::config;
 use crate::entry::Entry;
-use crate::known_secrets::KnownSecrets;
 use crate::outcome::{Forgery, Outcome};
-use crate::secret_store::SecretStore;
-use crate::signature::{Signed, Verified};
+use crate::signing::store::AllVersions;
+use crate::signing::{CannotBeJudged, SecretStore, Signed, Verified};
 use crate::timestamp;
+
+/// How long a request that no known secret signed stays, in milliseconds: long enough to notice that a wrong secret was
+/// stored and to repair it, and shorter than the way to the dead-letter queue (57 minutes).
+const MISMATCH_IS_FINAL_AFTER: i64 = 45 * 60 * 1000;
 
 /// The secrets and the window that kept requests are judged by.
 #[derive(Debug)]
-pub(super) struct SecretJudge {
+pub(super) struct Judge {
     secrets: SecretStore,
-    max_event_age: Duration,
-}
-
-/// A judge with the secrets of one invocation.
-pub(super) struct InformedJudge {
-    known: Arc<KnownSecrets>,
-    /// Whether the secrets were read in this invocation. An old secret in a warm process is no reason to delete what a new
-    /// one may have signed.
-    is_final: bool,
     max_event_age: Duration,
 }
 
@@ -35,81 +30,200 @@ pub(super) struct InformedJudge {
 pub(super) enum Judgement {
     /// Signed by an accepted secret and within the window, or a body whose time cannot be read.
     Authentic(Verified),
-    /// Not signed by one, or outside the window: to be deleted.
+    /// Outside the window, or not signed by any secret that may have signed it: to be deleted.
     Refused(Outcome),
-    /// No known secret signed it, and the secrets were not read in this invocation.
-    Undecided,
+    /// To be judged again.
+    Stays(Undecided),
 }
 
-impl SecretJudge {
+/// Why a kept request stays in the queue. The text is a code and a message.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub(super) enum Undecided {
+    /// The secrets could not be read in this invocation, or a rotation is in progress.
+    #[error(transparent)]
+    CannotBeJudged(#[from] CannotBeJudged),
+    /// The previous secret made the signature, and was not accepted any more.
+    #[error(
+        "PreviousSecretExpired: The previous signing secret made the signature, and was no longer accepted when the request was \
+         received; raise PREVIOUS_SECRET_SECONDS if the request is to be delivered."
+    )]
+    PreviousSecretExpired,
+    /// None of the known secrets made the signature; one that is stored soon may have.
+    #[error(
+        "SignatureMismatch: No known signing secret made the signature; the request is judged again until 45 minutes after it was \
+         received."
+    )]
+    SignatureMismatch,
+    /// None of the known secrets made the signature; one that has lost its label may have.
+    #[error(
+        "SecretReplaced: No known signing secret made the signature, and the secret of the time at which it was received may have \
+         been replaced twice since; store that secret beside the current one."
+    )]
+    SecretReplaced,
+}
+
+impl Judge {
     pub(super) fn new(judge: config::Judge, aws: &Aws) -> Self {
         let secrets = SecretStore::new(judge.secret, judge.previous_secret, aws);
         Self { secrets, max_event_age: judge.max_event_age }
     }
 
-    /// Reads the secrets, for requests received at this time (Unix milliseconds) or later; `None` where none is known.
-    pub(super) async fn read(&self, earliest: i64, deadline: Deadline) -> Option<InformedJudge> {
-        let is_final = self.secrets.read_for(earliest, deadline.at_most(budget::REDRIVE_SECRET)).await;
-        Some(InformedJudge { known: self.secrets.known()?, is_final, max_event_age: self.max_event_age })
+    /// Reads all versions of the secret.
+    pub(super) async fn read(&self, deadline: Deadline) -> AllVersions {
+        self.secrets.read_all(deadline.at_most(budget::REDRIVE_SECRET)).await
     }
-}
 
-impl InformedJudge {
-    /// `received_at` in Unix milliseconds.
-    pub(super) fn judge(&self, signed: Signed, received_at: i64) -> Judgement {
-        let Ok(verified) = signed.verify(self.known.accepted_at(received_at)) else {
-            let mismatch = Judgement::Refused(Outcome::Forged(Forgery::SignatureMismatch));
-            return if self.is_final { mismatch } else { Judgement::Undecided };
+    /// Judges a request; `received_at` and `now` as Unix time in milliseconds.
+    pub(super) fn judge(&self, secrets: &AllVersions, signed: Signed, received_at: i64, now: i64) -> Judgement {
+        let Some(known) = &secrets.known else {
+            return Judgement::Stays(secrets.mismatch.clone().err().map_or_else(Undecided::without_secret, Into::into));
+        };
+        let (verified, is_accepted) = match signed.verify(known.accepted_at(received_at)) {
+            Ok(verified) => (verified, true),
+            Err(signed) => match signed.verify(known.all()) {
+                Ok(verified) => (verified, false),
+                Err(_) => return self.mismatch(secrets, received_at, now),
+            },
         };
         let window = |entry: Entry<'_>| timestamp::check(entry.publish_timestamp, received_at, self.max_event_age);
         match Entry::parse(&verified).map(window) {
             Ok(Err(outcome)) => Judgement::Refused(outcome),
-            Ok(Ok(())) | Err(_) => Judgement::Authentic(verified),
+            _ if is_accepted => Judgement::Authentic(verified),
+            _ => Judgement::Stays(Undecided::PreviousSecretExpired),
         }
+    }
+
+    /// None of the known secrets made the signature. That is final only if no other secret can have made it.
+    fn mismatch(&self, secrets: &AllVersions, received_at: i64, now: i64) -> Judgement {
+        let oldest = i64::try_from(self.max_event_age.as_millis()).unwrap_or(i64::MAX);
+        let reaches_back =
+            secrets.known.as_ref().is_some_and(|known| known.reach_back_to(received_at.saturating_sub(oldest)));
+        match &secrets.mismatch {
+            Err(why) => Judgement::Stays(why.clone().into()),
+            Ok(()) if now.saturating_sub(received_at) <= MISMATCH_IS_FINAL_AFTER => {
+                Judgement::Stays(Undecided::SignatureMismatch)
+            }
+            Ok(()) if !reaches_back => Judgement::Stays(Undecided::SecretReplaced),
+            Ok(()) => Judgement::Refused(Outcome::Forged(Forgery::SignatureMismatch)),
+        }
+    }
+}
+
+impl Undecided {
+    /// There is no secret to judge by.
+    pub(super) fn without_secret() -> Self {
+        CannotBeJudged::SecretUnavailable(
+            "NoSecret: SIGNING_SECRET_ID is not set; set it to the secret of the webhook function.".into(),
+        )
+        .into()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::signing_secret::SigningSecrets;
+    use crate::signing::known::Version;
+    use crate::signing::{KnownSecrets, SigningSecrets};
     use momento_body_signature::sign;
     use zeroize::Zeroizing;
 
     const RECEIVED_AT: i64 = 1_726_292_279_850;
+    const MINUTE: i64 = 60_000;
+    const FINAL: i64 = RECEIVED_AT + 45 * MINUTE + 1;
 
-    fn judge(is_final: bool, secret: &str, body: &str) -> Judgement {
-        let current = SigningSecrets::parse(Zeroizing::new("whsec".to_owned())).unwrap();
-        let known = Arc::new(KnownSecrets::only(current));
-        let mut signature = [0; 32];
-        hex::decode_to_slice(sign(secret.as_bytes(), body.as_bytes()), &mut signature).unwrap();
-        let signed = Signed { body: body.as_bytes().to_vec(), signature };
-        InformedJudge { known, is_final, max_event_age: Duration::from_secs(60) }.judge(signed, RECEIVED_AT)
+    fn secrets(text: &str) -> SigningSecrets {
+        SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap()
+    }
+
+    fn version(text: &str, created_at: i64) -> Version {
+        Version { id: text.to_owned(), secrets: secrets(text), created_at: Some(created_at) }
+    }
+
+    /// All versions, read with success: "new" became current at this time, and "old" was stored at that time.
+    fn read(changed_at: i64, old_stored_at: Option<i64>) -> AllVersions {
+        let known = KnownSecrets::after_read(None, version("new", changed_at), changed_at, Duration::from_secs(86_400));
+        let known = known.with_previous(old_stored_at.map(|stored_at| version("old", stored_at)));
+        AllVersions { known: Some(Arc::new(known)), mismatch: Ok(()) }
     }
 
     fn body(published: i64) -> String {
         format!(r#"{{"cache":"c","topic":"t","publish_timestamp":{published}}}"#)
     }
 
-    #[test]
-    fn an_authentic_request_passes_by_the_time_at_which_it_was_received() {
-        for published in [RECEIVED_AT - 60_000, RECEIVED_AT, RECEIVED_AT + 60_000] {
-            assert!(matches!(judge(false, "whsec", &body(published)), Judgement::Authentic(_)), "{published}");
-        }
-        let outcome = |published| judge(true, "whsec", &body(published));
-        assert_eq!(outcome(RECEIVED_AT - 60_001), Judgement::Refused(Outcome::Stale));
-        assert_eq!(outcome(RECEIVED_AT + 60_001), Judgement::Refused(Outcome::Future));
+    fn judge_at(now: i64, read: &AllVersions, secret: &str, body: &str) -> Judgement {
+        let mut signature = [0; 32];
+        hex::decode_to_slice(sign(secret.as_bytes(), body.as_bytes()), &mut signature).unwrap();
+        let signed = Signed { body: body.as_bytes().to_vec(), signature };
+        let secrets = SecretStore::Static(Arc::new(KnownSecrets::fixed(secrets("unused"))));
+        Judge { secrets, max_event_age: Duration::from_secs(60) }.judge(read, signed, RECEIVED_AT, now)
+    }
+
+    fn judge(read: &AllVersions, secret: &str, published: i64) -> Judgement {
+        judge_at(FINAL, read, secret, &body(published))
+    }
+
+    const YEAR: i64 = 365 * 86_400_000;
+
+    fn never_rotated() -> AllVersions {
+        read(RECEIVED_AT - YEAR, None)
     }
 
     #[test]
-    fn a_mismatch_is_final_only_against_a_secret_of_this_invocation() {
-        let mismatch = Judgement::Refused(Outcome::Forged(Forgery::SignatureMismatch));
-        assert_eq!(judge(true, "other", &body(RECEIVED_AT)), mismatch);
-        assert_eq!(judge(false, "other", &body(RECEIVED_AT)), Judgement::Undecided);
+    fn an_authentic_request_passes_by_the_time_at_which_it_was_received() {
+        for published in [RECEIVED_AT - MINUTE, RECEIVED_AT, RECEIVED_AT + MINUTE] {
+            assert!(matches!(judge(&never_rotated(), "new", published), Judgement::Authentic(_)), "{published}");
+        }
+        let judge = |published| judge(&never_rotated(), "new", published);
+        assert_eq!(judge(RECEIVED_AT - MINUTE - 1), Judgement::Refused(Outcome::Stale));
+        assert_eq!(judge(RECEIVED_AT + MINUTE + 1), Judgement::Refused(Outcome::Future));
     }
 
     #[test]
     fn an_authentic_body_that_cannot_be_mapped_is_not_refused() {
-        assert!(matches!(judge(true, "whsec", "hello"), Judgement::Authentic(_)));
+        assert!(matches!(judge_at(FINAL, &never_rotated(), "new", "hello"), Judgement::Authentic(_)));
+    }
+
+    #[test]
+    fn what_the_previous_secret_signed_before_the_change_is_authentic_however_long_ago_that_was() {
+        let read = read(RECEIVED_AT + 1, Some(RECEIVED_AT - YEAR));
+        assert!(matches!(judge(&read, "old", RECEIVED_AT), Judgement::Authentic(_)));
+    }
+
+    #[test]
+    fn what_the_previous_secret_signed_after_its_time_stays_unless_it_is_outside_the_window() {
+        let read = read(RECEIVED_AT - 86_400_000, Some(RECEIVED_AT - YEAR));
+        assert_eq!(judge(&read, "old", RECEIVED_AT), Judgement::Stays(Undecided::PreviousSecretExpired));
+        assert_eq!(judge(&read, "old", RECEIVED_AT - MINUTE - 1), Judgement::Refused(Outcome::Stale));
+        assert_eq!(judge_at(FINAL, &read, "old", "hello"), Judgement::Stays(Undecided::PreviousSecretExpired));
+    }
+
+    #[test]
+    fn a_mismatch_is_final_only_45_minutes_after_the_request_was_received() {
+        let refused = Judgement::Refused(Outcome::Forged(Forgery::SignatureMismatch));
+        let judge = |now| judge_at(now, &never_rotated(), "other", &body(RECEIVED_AT));
+        assert_eq!(judge(FINAL), refused);
+        assert_eq!(judge(FINAL - 1), Judgement::Stays(Undecided::SignatureMismatch));
+    }
+
+    #[test]
+    fn a_mismatch_is_not_final_while_the_secrets_cannot_be_read_or_a_rotation_is_in_progress() {
+        for why in [CannotBeJudged::SecretUnavailable("TimedOut: Late.".into()), CannotBeJudged::RotationInProgress] {
+            let read = AllVersions { mismatch: Err(why.clone()), ..never_rotated() };
+            assert_eq!(judge(&read, "other", RECEIVED_AT), Judgement::Stays(why.clone().into()));
+            assert!(matches!(judge(&read, "new", RECEIVED_AT), Judgement::Authentic(_)));
+            let read = AllVersions { known: None, mismatch: Err(why.clone()) };
+            assert_eq!(judge(&read, "new", RECEIVED_AT), Judgement::Stays(why.into()));
+        }
+    }
+
+    #[test]
+    fn a_mismatch_is_final_only_if_what_is_known_reaches_back_to_the_request() {
+        let refused = Judgement::Refused(Outcome::Forged(Forgery::SignatureMismatch));
+        let stored_at = |time| read(RECEIVED_AT + MINUTE, Some(time));
+        assert_eq!(judge(&stored_at(RECEIVED_AT - MINUTE), "other", RECEIVED_AT), refused);
+        let replaced = Judgement::Stays(Undecided::SecretReplaced);
+        assert_eq!(judge(&stored_at(RECEIVED_AT - MINUTE + 1), "other", RECEIVED_AT), replaced);
     }
 }

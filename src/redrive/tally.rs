@@ -1,14 +1,14 @@
 //! The results of a batch: the report to SQS, a log record for each message, one line of metrics for all.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use lambda_http::Context;
 use serde::Serialize;
 use tracing::Level;
 
 use super::{BatchReport, Failure};
-use crate::clock::unix_milliseconds;
+use crate::clock;
 use crate::entry::Entry;
 use crate::event_bus::Delivered;
 use crate::log;
@@ -104,7 +104,9 @@ impl Tally {
 
     /// A request that was kept unverified and is not authentic: it is deleted, and nothing of its body is logged.
     pub(super) fn refuse(&mut self, mut record: MessageRecord, outcome: Outcome) {
-        *self.refused.entry(outcome.name()).or_default() += 1;
+        for name in outcome.metrics() {
+            *self.refused.entry(name).or_default() += 1;
+        }
         record.reason = outcome.reason().map(str::to_owned);
         let message = "The request was kept unverified, and is refused and deleted now that it can be judged.";
         self.log(Level::WARN, message, record, outcome.name());
@@ -127,7 +129,7 @@ impl Tally {
         }
         metrics.count(REDRIVE_FAILED, self.failures.len().try_into().unwrap_or(u32::MAX));
         metrics.milliseconds("PutMilliseconds", Some(milliseconds(took)));
-        self.lines += &metrics.line(unix_milliseconds(SystemTime::now()));
+        self.lines += &metrics.line(clock::now());
         log::write(&self.lines);
         BatchReport { batch_item_failures: self.failures }
     }

@@ -53,6 +53,11 @@ async fn after_the_deadline_nothing_is_sent_and_nothing_says_that_no_answer_came
 
 const LATE: Duration = Duration::from_millis(500);
 
+/// A transient error of the call with this number.
+fn failed(number: usize) -> CallError {
+    CallError::new(CallErrorKind::Transient, "X", &number.to_string())
+}
+
 /// The result of hedged calls that take these times (milliseconds) and succeed or not, and when it came.
 async fn hedge(calls: [(u64, bool); 2]) -> (Result<usize, CallError>, u128, usize) {
     let (made, began) = (Cell::new(0), tokio::time::Instant::now());
@@ -60,7 +65,7 @@ async fn hedge(calls: [(u64, bool); 2]) -> (Result<usize, CallError>, u128, usiz
         let number = made.replace(made.get() + 1);
         async move {
             sleep(Duration::from_millis(calls[number].0)).await;
-            if calls[number].1 { Ok(number) } else { Err(CallError::from_code("X", &number.to_string())) }
+            if calls[number].1 { Ok(number) } else { Err(failed(number)) }
         }
     });
     (result.await, began.elapsed().as_millis(), made.get())
@@ -69,8 +74,7 @@ async fn hedge(calls: [(u64, bool); 2]) -> (Result<usize, CallError>, u128, usiz
 #[tokio::test(start_paused = true)]
 async fn a_call_in_time_is_made_once_whether_it_succeeds_or_not() {
     assert_eq!(hedge([(499, true), (0, true)]).await, (Ok(0), 499, 1));
-    let failed = Err(CallError::from_code("X", "0"));
-    assert_eq!(hedge([(499, false), (0, true)]).await, (failed, 499, 1));
+    assert_eq!(hedge([(499, false), (0, true)]).await, (Err(failed(0)), 499, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,7 +83,22 @@ async fn a_late_call_is_made_again_and_the_first_success_counts() {
     assert_eq!(hedge([(700, true), (9_999, true)]).await, (Ok(0), 700, 2));
     assert_eq!(hedge([(700, false), (300, true)]).await, (Ok(1), 800, 2));
     assert_eq!(hedge([(900, true), (100, false)]).await, (Ok(0), 900, 2));
-    assert_eq!(hedge([(700, false), (300, false)]).await, (Err(CallError::from_code("X", "1")), 800, 2));
+    assert_eq!(hedge([(700, false), (300, false)]).await, (Err(failed(1)), 800, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_call_ends_with_an_answer_that_would_be_met_again() {
+    let (made, began) = (Cell::new(0), tokio::time::Instant::now());
+    let denied = || CallError::from_code("AccessDeniedException", "No.");
+    let result: Result<(), _> = hedged(LATE, || {
+        let number = made.replace(made.get() + 1);
+        async move {
+            sleep(if number == 0 { Duration::from_secs(9) } else { Duration::from_millis(100) }).await;
+            Err(denied())
+        }
+    })
+    .await;
+    assert_eq!((result, began.elapsed().as_millis()), (Err(denied()), 600));
 }
 
 #[test]
@@ -147,6 +166,7 @@ fn an_error_that_a_service_gave_is_judged_by_its_status_and_then_by_its_code() {
         (301, None, permanent, "Status301"),
         (400, Some("ThrottlingException"), transient, "ThrottlingException"),
         (400, Some("ValidationException"), permanent, "ValidationException"),
+        (400, None, no_answer, "UnreadableAnswer"),
         (408, None, transient, "Status408"),
         (429, None, transient, "Status429"),
         (499, None, permanent, "Status499"),

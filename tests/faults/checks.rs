@@ -47,9 +47,14 @@ pub fn logged(reason: &'static str) -> Expected {
     Expected { status: 500, reason: Some(reason), bus: OnBus::Not, copies_in_queue: 0, puts: None, sends: None }
 }
 
-/// Without a secret nothing can be verified, so the retry queue gets the request with its signature.
+/// A request that cannot be judged: the retry queue gets it with its signature.
 pub fn unverified() -> Expected {
-    Expected { puts: Some(0), ..queued(UNVERIFIED) }
+    Expected { puts: Some(0), ..queued(SECRET_UNAVAILABLE) }
+}
+
+/// The same, because a rotation is in progress.
+pub fn unverified_in_a_rotation() -> Expected {
+    Expected { puts: Some(0), ..queued(ROTATION_IN_PROGRESS) }
 }
 
 /// Without a secret and without a retry queue, nothing of the request is stored.
@@ -57,7 +62,12 @@ pub fn lost() -> Expected {
     Expected { status: 500, reason: None, bus: OnBus::Not, copies_in_queue: 0, puts: Some(0), sends: None }
 }
 
-const UNVERIFIED: &str = "SecretUnavailable";
+const SECRET_UNAVAILABLE: &str = "SecretUnavailable";
+const ROTATION_IN_PROGRESS: &str = "RotationInProgress";
+
+fn is_unverified(reason: &str) -> bool {
+    [SECRET_UNAVAILABLE, ROTATION_IN_PROGRESS].contains(&reason)
+}
 
 impl Expected {
     pub fn and_on_the_bus(self) -> Self {
@@ -193,7 +203,7 @@ pub fn entry_of(bus: Bus, body: &str, trace: Option<&str>) -> Value {
 fn check_message(message: &Message, reason: &str, body: &str, before: i64, request_id: &str) {
     assert!(message.body.bytes().all(|byte| (0x20..0x80).contains(&byte)), "not one line of ASCII: {}", message.body);
     let parsed: Value = serde_json::from_str(&message.body).expect("JSON");
-    let version = if reason == UNVERIFIED { 2 } else { 1 };
+    let version = if is_unverified(reason) { 2 } else { 1 };
     let start = format!(r#"{{"version":{version},"reason":"{reason}","error":"#);
     assert!(message.body.starts_with(&start), "{}", message.body);
     assert_eq!(message.attributes["reason"]["StringValue"], reason);
@@ -209,7 +219,7 @@ fn check_queue_message(queue_message: &Value, reason: &str, body: &str, before: 
     let received = queue_message["receivedAt"].as_i64().expect("a time");
     // It is taken before any waiting, so it is close to the time of the request.
     assert!((before..before + 3_000).contains(&received), "receivedAt {received}, sent {before}");
-    let (version, members) = if reason == UNVERIFIED {
+    let (version, members) = if is_unverified(reason) {
         assert_eq!(queue_message["signature"], sign(momento::SECRET.as_bytes(), body.as_bytes()));
         (2, 7)
     } else {

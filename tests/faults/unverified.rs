@@ -3,6 +3,7 @@
 
 use momento_body_signature::sign;
 use serde_json::{Value, json};
+use test_kit::fake_aws::{SecretsManager, Version};
 use test_kit::fault::Fault::{self, Error, Hang};
 use test_kit::fault::{Plan, always, first};
 use test_kit::momento;
@@ -19,12 +20,16 @@ const RECEIVED_AT: i64 = 1_726_292_279_851;
 
 /// A request that was published this long before it was received, signed with this secret.
 fn request(secret: &str, position: usize, age: i64) -> Message {
-    let body = momento::body_at(RECEIVED_AT - age, "serverless", "test", position as u64, "payload \u{1} é 🐿");
+    request_at(RECEIVED_AT, secret, position, age)
+}
+
+fn request_at(received_at: i64, secret: &str, position: usize, age: i64) -> Message {
+    let body = momento::body_at(received_at - age, "serverless", "test", position as u64, "payload \u{1} é 🐿");
     let text = json!({
         "version": 2,
         "reason": "SecretUnavailable",
         "error": "AccessDeniedException: No.",
-        "receivedAt": RECEIVED_AT,
+        "receivedAt": received_at,
         "requestId": "00000000-0000-4000-8000-000000000001",
         "body": body,
         "signature": sign(secret.as_bytes(), body.as_bytes()),
@@ -56,6 +61,7 @@ fn judged() -> Expected {
 pub fn cases() -> Vec<Case> {
     let mut cases = requests_that_can_be_judged();
     cases.extend(secrets_that_cannot_be_read());
+    cases.extend(mismatches_that_are_not_final());
     cases
 }
 
@@ -72,7 +78,9 @@ fn requests_that_can_be_judged() -> Vec<Case> {
             let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
             let row = run_in(name, &sandbox, &function, of_all_kinds(), judged()).await;
             let metrics = function.process.record("the metrics", |line| line["_aws"].is_object()).await;
-            for (metric, number) in [("Redriven", 6), ("Forged", 2), ("Stale", 1), ("Future", 1)] {
+            for (metric, number) in
+                [("Redriven", 6), ("Forged", 2), ("SignatureMismatch", 2), ("Stale", 1), ("Future", 1)]
+            {
                 assert_eq!(metrics[metric].as_f64(), Some(f64::from(number)), "{metric}");
             }
             assert_eq!(metrics["RedriveFailed"], Value::Null);
@@ -159,6 +167,126 @@ fn secrets_that_cannot_be_read() -> Vec<Case> {
             run_in(name, &sandbox, &function, (0..10).map(message).collect(), failing([]).calls(1)).await
         }),
     ]
+}
+
+const MINUTE: i64 = 60_000;
+const DAY: i64 = 86_400_000;
+
+fn seconds(time: i64) -> f64 {
+    time as f64 / 1000.0
+}
+
+/// What no known secret signed stays, unless no other secret can have signed it.
+fn mismatches_that_are_not_final() -> Vec<Case> {
+    vec![
+        mismatching("a mismatch received 44 minutes ago stays in the queue", 44 * MINUTE, |_| {}, failing(0..10)),
+        mismatching("a mismatch received 46 minutes ago is deleted", 46 * MINUTE, |_| {}, deleted()),
+        mismatching(
+            "a mismatch stays in the queue while a rotation is in progress",
+            DAY,
+            |secrets| secrets.label_pending("anything", seconds(momento::now() - 29 * MINUTE)),
+            failing(0..10),
+        ),
+        mismatching(
+            "a mismatch is deleted when a rotation was begun more than half an hour ago",
+            DAY,
+            |secrets| secrets.label_pending("anything", seconds(momento::now() - 31 * MINUTE)),
+            deleted(),
+        ),
+        mismatching(
+            "a mismatch is deleted when AWSPENDING is still on the current version",
+            DAY,
+            |secrets| {
+                let current = secrets.stages["AWSCURRENT"].clone();
+                secrets.stages.insert("AWSPENDING", Version { created: seconds(momento::now()), ..current });
+            },
+            deleted(),
+        ),
+        mismatching(
+            "a mismatch stays in the queue if the secret was replaced twice since it was received",
+            DAY,
+            |secrets| {
+                secrets.rotate("a wrong secret", seconds(momento::now() - DAY + MINUTE));
+                secrets.rotate("the right secret", seconds(momento::now() - DAY + 2 * MINUTE));
+            },
+            failing(0..10),
+        ),
+        mismatching(
+            "what the secret before a rotation back signed stays in the queue",
+            2 * DAY,
+            |secrets| {
+                secrets.rotate(OTHER, seconds(momento::now() - 3 * DAY));
+                let back = secrets.stages["AWSPREVIOUS"].clone();
+                let current = secrets.stages.insert("AWSCURRENT", back).expect("a secret");
+                secrets.stages.insert("AWSPREVIOUS", current);
+            },
+            failing(0..10),
+        ),
+        mismatching(
+            "what the secret before one stored two days early signed stays in the queue",
+            MINUTE,
+            |secrets| {
+                secrets.rotate(OTHER, seconds(momento::now() - 9 * DAY));
+                secrets.rotate("stored two days before it became current", seconds(momento::now() - 2 * DAY));
+            },
+            failing(0..10),
+        ),
+        Case::new("a mismatch is put on the bus when a wrong secret is put right", |name, bus| async move {
+            let sandbox = with_secret(bus).await;
+            let received_at = momento::now() - 40 * MINUTE;
+            sandbox.secrets.state().service.rotate("a wrong secret", seconds(received_at - MINUTE));
+            let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
+            let messages = || (0..10).map(|position| request_at(received_at, OTHER, position, 0)).collect::<Vec<_>>();
+            run_in(name, &sandbox, &function, messages(), failing(0..10)).await;
+            sandbox.secrets.state().service.rotate(OTHER, seconds(momento::now()));
+            run_in(name, &sandbox, &function, messages(), failing([])).await
+        }),
+        Case::new("a mismatch stays in the queue once AWSPENDING is denied after an answer", |name, bus| async move {
+            let sandbox = with_secret(bus).await;
+            let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
+            let messages = || (0..10).map(|position| request(OTHER, position, 0)).collect::<Vec<_>>();
+            run_in(name, &sandbox, &function, messages(), deleted()).await;
+            sandbox.secrets.plan("GetSecretValue", Box::new(|_, input| pending_denied(input)));
+            run_in(name, &sandbox, &function, messages(), failing(0..10)).await
+        }),
+        Case::new("a mismatch is deleted if AWSPENDING was always denied", |name, bus| async move {
+            let sandbox = with_secret(bus).await;
+            sandbox.secrets.plan("GetSecretValue", Box::new(|_, input| pending_denied(input)));
+            let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
+            let messages = || (0..10).map(|position| request(OTHER, position, 0)).collect::<Vec<_>>();
+            run_in(name, &sandbox, &function, messages(), deleted()).await;
+            let row = run_in(name, &sandbox, &function, messages(), deleted()).await;
+            let warned = |record: &Value| record["message"].as_str().is_some_and(|text| text.contains("AWSPENDING"));
+            assert_eq!(function.process.records().iter().filter(|record| warned(record)).count(), 1);
+            row
+        }),
+    ]
+}
+
+fn pending_denied(input: &Value) -> Fault {
+    if input["VersionStage"] == "AWSPENDING" { Error(400, "AccessDeniedException") } else { Fault::None }
+}
+
+/// None is reported, and none is on the bus.
+fn deleted() -> Expected {
+    Expected { on_the_bus: vec![], ..failing([]) }
+}
+
+/// Requests signed with another secret, received this long ago, after a change to the stored secret.
+fn mismatching(
+    name: &'static str,
+    age: i64,
+    change: impl FnOnce(&mut SecretsManager) + Send + 'static,
+    expected: Expected,
+) -> Case {
+    Case::new(name, move |name, bus| async move {
+        let sandbox = with_secret(bus).await;
+        change(&mut sandbox.secrets.state().service);
+        let function = sandbox.start_with(REDRIVE, RuntimeApi::with_timeout(TIMEOUT).await);
+        let received_at = momento::now() - age;
+        let messages = (0..10).map(|position| request_at(received_at, OTHER, position, 0)).collect();
+        run_in(name, &sandbox, &function, messages, expected).await
+    })
 }
 
 /// Redrive with the secret's variables.

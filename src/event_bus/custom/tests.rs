@@ -1,5 +1,5 @@
 use super::*;
-use crate::signature::tests::verified;
+use crate::signing::signature::tests::verified;
 
 fn published(id: &str) -> PutEventsResultEntry {
     PutEventsResultEntry::builder().event_id(id).success_code(SuccessCode::Published).build()

@@ -46,6 +46,13 @@ impl SecretsManager {
         self.stages.insert("AWSCURRENT", version);
     }
 
+    /// Labels a new version `AWSPENDING`, as whoever begins a rotation does.
+    pub fn label_pending(&mut self, value: &str, created: f64) {
+        self.versions += 1;
+        let version = Version { value: ("SecretString", value.to_owned()), id: id(self.versions), created };
+        self.stages.insert("AWSPENDING", version);
+    }
+
     fn get(&self, input: &Value) -> CallResult {
         let stage = input["VersionStage"].as_str().unwrap_or("AWSCURRENT");
         let Some(version) = self.stages.get(stage) else {

@@ -51,6 +51,13 @@ impl SigningSecrets {
         Ok(Self(strings.iter().map(|string| SigningSecret(Zeroizing::new(string.as_bytes().to_vec()))).collect()))
     }
 
+    /// How many keys these are, where one of them has fewer than 16 characters: such a key may be another setting
+    /// that was stored beside the secret, and whoever knows it can sign.
+    pub fn count_with_a_short_one(&self) -> Option<usize> {
+        let is_short = |secret: &SigningSecret| String::from_utf8_lossy(secret.bytes()).chars().count() < 16;
+        self.0.iter().any(is_short).then_some(self.0.len())
+    }
+
     /// Every secret in turn.
     pub fn iter(&self) -> impl Iterator<Item = &SigningSecret> {
         self.0.iter()
@@ -174,6 +181,16 @@ mod tests {
             assert_eq!(parse(text), Err(InvalidSecret::EmptyString), "{text}");
         }
         assert!(InvalidSecret::EmptyString.to_string().starts_with("it holds an empty string; "));
+    }
+
+    #[test]
+    fn a_key_of_fewer_than_16_characters_is_told_with_the_number_of_keys() {
+        let count =
+            |text: &str| SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap().count_with_a_short_one();
+        assert_eq!(count(r#"{"momentoSecret":"a-secret-of-Momento","stage":"prod"}"#), Some(2));
+        assert_eq!(count("fifteen-letters"), Some(1));
+        assert_eq!(count("sixteen-letters!"), None);
+        assert_eq!(count("ééééééééééééééé"), Some(1));
     }
 
     #[test]
