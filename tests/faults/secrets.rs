@@ -183,9 +183,9 @@ fn secrets_that_are_replaced() -> Vec<Case> {
             unverified(),
         ),
         replaced(
-            "a rotated secret that takes 800 ms to be read is read",
+            "a rotated secret that takes 600 ms to be read is read",
             stored,
-            vec![reads(Slow(ms(800)))],
+            vec![reads(Slow(ms(600)))],
             delivered(),
         ),
         replaced("a rotated secret whose first read hangs is read", stored, vec![first_read(Hang)], delivered()),

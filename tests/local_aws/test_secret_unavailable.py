@@ -13,7 +13,7 @@ import pytest
 from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.event_bridge_gate import EventBridgeGate
 from tools.local_aws.server import LocalAws
-from tools.momento.webhook import Answer, captured_body, post_signed
+from tools.momento.webhook import Answer, captured_body, now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
 from tools.testing.inventory import resources
 from tools.waiting import wait_for
@@ -50,6 +50,24 @@ class Deployed:
     def retry_every(self, seconds: int) -> None:
         attributes = {"VisibilityTimeout": str(seconds)}
         self.aws.client("sqs").set_queue_attributes(QueueUrl=self.outputs["RetryQueueUrl"], Attributes=attributes)
+
+    def age_messages(self, minutes: int) -> None:
+        """Replaces each message in the retry queue by one that was received so much earlier."""
+        sqs, queue = self.aws.client("sqs"), self.outputs["RetryQueueUrl"]
+        aged = 0
+
+        def all_are_aged() -> bool:
+            nonlocal aged
+            for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+                body = json.loads(message["Body"])
+                if body["receivedAt"] > now() - minutes * 60_000:
+                    body["receivedAt"] -= minutes * 60_000
+                    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+                    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+                    aged += 1
+            return aged == FORGED
+
+        wait_for("every message to be aged", all_are_aged, 120, pause=0.1)
 
 
 @contextmanager
@@ -120,6 +138,10 @@ def test_what_arrives_while_no_secret_can_be_read_is_delivered_after_its_repair_
             assert deployed.waiting() == {"RetryQueueUrl": len(sent), "DeadLetterQueueUrl": 0}
             assert gate.take() == []
 
+        # A mismatch is final after 45 minutes; until then another secret may be stored that made the signature.
+        forged = {"RetryQueueUrl": FORGED, "DeadLetterQueueUrl": 0}
+        wait_for("the authentic ones to leave the queue", lambda: deployed.waiting() == forged, 120, pause=0.5)
+        deployed.age_messages(minutes=46)
         empty = {"RetryQueueUrl": 0, "DeadLetterQueueUrl": 0}
         wait_for("both queues to be empty", lambda: deployed.waiting() == empty, 120, pause=0.5)
         put = Counter(entry["Detail"].encode() for entry in gate.take())

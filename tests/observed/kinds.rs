@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use momento_body_signature::sign;
 use serde_json::Value;
+use test_kit::fake_aws::SecretsManager;
 use test_kit::fault::{Fault, always};
 use test_kit::momento;
 use test_kit::sandbox::{Bus, Sandbox};
@@ -53,14 +54,16 @@ pub enum World {
     Ready,
     NoBus,
     NoSecret,
+    /// Momento signs with a secret that is not stored yet, and a version is labelled `AWSPENDING`.
+    Rotation,
     /// A Custom Event Bus, of which the first response to each event is lost.
     CustomBus,
 }
 
-pub const WORLDS: [World; 4] = [World::Ready, World::NoBus, World::NoSecret, World::CustomBus];
+pub const WORLDS: [World; 5] = [World::Ready, World::NoBus, World::NoSecret, World::Rotation, World::CustomBus];
 
 pub const KINDS: &[Kind] = &[
-    kind(200, "Delivered", None, 430, || webhook("paid")),
+    kind(200, "Delivered", None, 425, || webhook("paid")),
     kind(200, "Delivered, detail-type truncated", None, 40, || webhook(&long("long-"))).cut(),
     kind(200, "Delivered, repeat suppressed by a Custom Event Bus", None, 5, || webhook("paid"))
         .in_world(World::CustomBus),
@@ -95,6 +98,7 @@ pub const KINDS: &[Kind] = &[
         signed(&body(FORGED_TOPIC, momento::now(), &(TEXT.to_owned() + &"x".repeat(MAX_UNVERIFIED))))
     })
     .in_world(World::NoSecret),
+    kind(202, "RotationInProgress", None, 5, || webhook(FORGED_TOPIC)).in_world(World::Rotation),
     kind(400, "BadRequest", None, 5, || "not a request".into()),
 ];
 
@@ -141,6 +145,11 @@ pub async fn sandbox(world: World) -> Sandbox {
         World::Ready => {}
         World::NoBus => sandbox.eventbridge.state().service.buses.clear(),
         World::CustomBus => sandbox.eventbridge.plan("PutEvents", Box::new(|number, _| lost_at_first(number))),
+        World::Rotation => {
+            let secrets = &mut sandbox.secrets.state().service;
+            *secrets = SecretsManager::with_secret("the secret before the rotation");
+            secrets.label_pending("pending", momento::now() as f64 / 1000.0);
+        }
         World::NoSecret => sandbox.secrets.plan("GetSecretValue", always(Fault::Error(400, "AccessDeniedException"))),
     }
     sandbox

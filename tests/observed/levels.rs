@@ -55,7 +55,7 @@ const SETTINGS: [Setting; 15] = [
 
 impl Logged {
     fn outcomes(self) -> BTreeSet<&'static str> {
-        let outcomes = KINDS.iter().map(|kind| kind.outcome());
+        let outcomes = KINDS.iter().filter(|kind| kind.world != World::Rotation).map(|kind| kind.outcome());
         outcomes
             .filter(|outcome| match self {
                 Self::LastCopies => *outcome == "BothFailed",

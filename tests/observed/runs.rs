@@ -70,17 +70,15 @@ pub static EVERY_KIND: LazyLock<EveryKind> = LazyLock::new(|| {
 fn not_authentic(message: &str) -> Vec<String> {
     let kept: Value = serde_json::from_str(message).expect("a message");
     let received_at = kept["receivedAt"].as_i64().expect("a time");
-    let changes = [
-        ("signature", json!("0".repeat(64))),
-        ("receivedAt", json!(received_at + 100_000)),
-        ("receivedAt", json!(received_at - 100_000)),
-    ];
-    let changed = changes.into_iter().map(|(name, value)| {
+    let received = |milliseconds| json!({"receivedAt": received_at + milliseconds});
+    // A mismatch is final after 45 minutes.
+    let forged = json!({"signature": "0".repeat(64), "receivedAt": received_at - 46 * 60_000});
+    let changed = [forged, received(100_000), received(-100_000)].map(|changes| {
         let mut kept = kept.clone();
-        kept[name] = value;
+        kept.as_object_mut().expect("an object").extend(changes.as_object().expect("an object").clone());
         kept.to_string()
     });
-    changed.collect()
+    changed.into()
 }
 
 impl EveryKind {

@@ -60,6 +60,8 @@ fn a_thousand_requests_of_every_kind_are_sent() {
 fn the_metrics_add_up_to_exactly_what_was_sent() {
     let mut expected = sent_by(|kind| kind.outcome().to_owned());
     expected.insert("DetailTypeCut".into(), sent_by(|kind| kind.is_cut)[&true]);
+    let mismatches = sent_by(|kind| kind.reason == Some("SignatureMismatch"))[&true];
+    expected.insert("SignatureMismatch".into(), mismatches);
     expected.insert("Deduplicated".into(), sent_by(|kind| kind.world)[&World::CustomBus]);
     expected.insert("ColdStart".into(), RUNS.len() as u64);
     assert_eq!(sums(metrics()), expected);
@@ -150,7 +152,7 @@ fn a_record_has_what_is_known_of_the_event() {
         }
         assert_eq!(record.has("deduplicated"), sent.kind.world == World::CustomBus, "{line}");
         assert_eq!(record.has("eventId"), outcome == "Delivered" && !record.has("deduplicated"), "{line}");
-        let is_failure = ["Queued", "BothFailed", "SecretUnavailable"].contains(&outcome);
+        let is_failure = ["Queued", "BothFailed", "SecretUnavailable", "RotationInProgress"].contains(&outcome);
         assert_eq!(record.has("error"), is_failure, "{line}");
         assert_eq!(record.has("queueError"), sent.status == 500, "{line}");
         assert_eq!(record.has("queueMessage"), outcome == "BothFailed", "{line}");
