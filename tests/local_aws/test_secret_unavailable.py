@@ -30,13 +30,20 @@ class Deployed:
         self.resources = resources(aws, stack)
         self.url = aws.function_url_local(outputs["FunctionUrl"])
 
-    def outcomes(self, output: str) -> set[str]:
-        """Every outcome in a function's log, whether that is JSON or text, as the local AWS has it."""
+    def records(self, output: str) -> list[dict]:
+        """The records in a function's log, whether that is JSON or text, as the local AWS has it."""
         pages = self.aws.client("logs").get_paginator("filter_log_events")
         lines = [
             event["message"] for page in pages.paginate(logGroupName=self.outputs[output]) for event in page["events"]
         ]
-        return {json.loads(line[line.index("{") :])["outcome"] for line in lines if '"outcome"' in line}
+        return [json.loads(line[line.index("{") :]) for line in lines if '"outcome"' in line]
+
+    def outcomes(self, output: str) -> set[str]:
+        return {record["outcome"] for record in self.records(output)}
+
+    def errors(self) -> set[str]:
+        """Why messages stayed in the queue: the codes."""
+        return {record["error"].partition(":")[0] for record in self.records("RedriveLogGroup") if "error" in record}
 
     def waiting(self) -> dict[str, int]:
         """How many messages each queue holds, received ones included."""
@@ -58,7 +65,8 @@ class Deployed:
 
         def all_are_aged() -> bool:
             nonlocal aged
-            for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=60)
+            for message in received.get("Messages", []):
                 body = json.loads(message["Body"])
                 if body["receivedAt"] > now() - minutes * 60_000:
                     body["receivedAt"] -= minutes * 60_000
@@ -105,7 +113,8 @@ def numbered_body(topic: str, number: int) -> bytes:
     return body.replace(b'"topic":"test"', b'"topic":"%s"' % topic.encode())
 
 
-@pytest.mark.parametrize("broken", [malformed, forbidden])
+# After a malformed secret was repaired, the one before it has no label: what no known secret signed may be authentic.
+@pytest.mark.parametrize(("broken", "is_deleted"), [(malformed, False), (forbidden, True)])
 @pytest.mark.timeout(300)
 def test_what_arrives_while_no_secret_can_be_read_is_delivered_after_its_repair_and_nothing_forged_is(
     aws: LocalAws,
@@ -113,6 +122,7 @@ def test_what_arrives_while_no_secret_can_be_read_is_delivered_after_its_repair_
     make_bus: Callable[[str], BusWatch],
     record_property: Callable[[str, str], None],
     broken: Callable,
+    is_deleted: bool,
 ):
     stack = f"secret-{broken.__name__}"
     bus = make_bus(stack)
@@ -142,20 +152,24 @@ def test_what_arrives_while_no_secret_can_be_read_is_delivered_after_its_repair_
         forged = {"RetryQueueUrl": FORGED, "DeadLetterQueueUrl": 0}
         wait_for("the authentic ones to leave the queue", lambda: deployed.waiting() == forged, 120, pause=0.5)
         deployed.age_messages(minutes=46)
-        empty = {"RetryQueueUrl": 0, "DeadLetterQueueUrl": 0}
-        wait_for("both queues to be empty", lambda: deployed.waiting() == empty, 120, pause=0.5)
+        left = 0 if is_deleted else FORGED
+        if not is_deleted:
+            wait_for("the forged ones to be judged", lambda: "SecretReplaced" in deployed.errors(), 120, pause=0.5)
+        expected = {"RetryQueueUrl": left, "DeadLetterQueueUrl": 0}
+        wait_for(f"{left} messages to be left", lambda: deployed.waiting() == expected, 120, pause=0.5)
         put = Counter(entry["Detail"].encode() for entry in gate.take())
         assert put.keys() == {body for (body, _), topic in zip(sent, topics, strict=True) if topic == "signed"}
         assert len(put) == SIGNED
         events = bus.wait(SIGNED)
         assert {event["detail-type"] for event in events} == {"serverless#signed"}
 
-        assert deployed.outcomes("RedriveLogGroup") == {"RedriveFailed", "Redriven", "Forged"}
+        deleted = {"Forged"} if is_deleted else set()
+        assert deployed.outcomes("RedriveLogGroup") == {"RedriveFailed", "Redriven", *deleted}
         record_property(
             "figure",
             f"Secret {broken.__name__}: {SIGNED} signed and {FORGED} forged requests were kept unverified. "
             f"After the repair, {len(put)} events were on the bus ({put.total()} puts), "
-            f"{FORGED} messages were deleted, and none was left.",
+            f"{FORGED - left} messages were deleted, and {left} were left.",
         )
     finally:
         aws.delete(stack)

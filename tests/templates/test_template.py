@@ -527,7 +527,7 @@ def test_there_is_an_alarm_for_each_thing_that_can_go_wrong(endpoint: str, serve
         ("AWS/Lambda", "Errors"),
         ("MomentoEventBridge", "BothFailed"),
         ("MomentoEventBridge", "SecretUnavailable"),
-        ("MomentoEventBridge", "Forged"),
+        ("MomentoEventBridge", "SignatureMismatch"),
         ("MomentoEventBridge", "Delivered"),
     }
 
