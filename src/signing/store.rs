@@ -337,3 +337,6 @@ fn forged(signed: &Signed, known: &KnownSecrets, received_at: i64) -> Judgement 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
