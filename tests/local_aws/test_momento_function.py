@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 import socket
 import subprocess
 import threading
@@ -27,6 +28,7 @@ from tools.local_aws.server import LocalAws
 from tools.momento.function_host import AFTER, BEFORE, DOCUMENTED, DOCUMENTED_OF_WASI, Buffer, MomentoFunction
 from tools.momento.webhook import Answer, now, post, sign
 from tools.paths import ARCHITECTURE, ROOT
+from tools.testing.rotate_secret import rotate_secret
 from tools.waiting import free_port, wait_for
 
 # Among them is the build of the Function.
@@ -285,7 +287,7 @@ def test_a_wrong_secret_is_a_502_and_nothing_is_stored_or_published(
     assert details(handler.gate) == []
 
 
-def test_two_secrets_are_accepted_and_a_rotation_loses_nothing_where_the_handler_is_told_first(
+def test_two_secrets_are_accepted_and_a_rotation_that_begins_at_the_handler_loses_nothing(
     function: MomentoFunction, handler: Handler
 ) -> None:
     webhook, new = "of-a-webhook", "of-the-function-rotated"
@@ -298,9 +300,14 @@ def test_two_secrets_are_accepted_and_a_rotation_loses_nothing_where_the_handler
         handler.store_secret(json.dumps({"webhook": webhook, "function": SECRET}))
         # A process that read the secrets a moment ago reads them again after at most 3 s.
         wait_for("the handler to accept the webhook's secret", lambda: publish_as(webhook) == 200, 5)
-        assert publish_as(SECRET) == 200
-        handler.store_secret(json.dumps({"webhook": webhook, "function": new}))
-        assert publish_as(SECRET) == 200
+        with ThreadPoolExecutor(1) as operator:
+            rotation = operator.submit(
+                rotate_secret, handler.aws, "--secret-id", handler.outputs["SecretId"], "--replace=function", given=new
+            )
+            while not rotation.done():
+                assert publish_as(SECRET) == 200
+                time.sleep(0.1)
+        assert rotation.result().returncode == 0, rotation.result().stderr
         wait_for("the handler to accept the new secret", lambda: publish_as(new) == 200, 5)
         assert (publish_as(SECRET), publish_as(webhook), publish_as(new)) == (200, 200, 200)
     finally:
@@ -412,6 +419,44 @@ def test_the_publisher_is_told_that_an_event_is_stored_whose_message_the_topic_d
     assert (error.payload or "") in answer.message
     assert invocation.published == []
     assert details(handler.gate) == [invocation.sent[0][1]]
+
+
+PUBLISHER = ROOT / "examples" / "publisher.mjs"
+
+
+def run_publisher(function: MomentoFunction, text: str, key: str) -> subprocess.CompletedProcess[str]:
+    """Runs the JavaScript publisher as its first lines say."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("The JavaScript publisher needs Node.js 18 or later.")
+    function.tokens["key-of-the-publisher"] = "the-publisher"
+    environment = {"FUNCTION_URL": function.url, "MOMENTO_API_KEY": key}
+    command = [node, PUBLISHER, "a topic/ü", text]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_the_javascript_publisher_sends_a_message_again_until_it_is_stored_and_published(
+    function: MomentoFunction, handler: Handler
+) -> None:
+    requests = iter([BEFORE, AFTER, None, None])
+    publishes = iter([Variant("limit-exceeded", "too many"), None])
+    function.fault, function.topic_fault = lambda: next(requests), lambda: next(publishes)
+    done = run_publisher(function, "Hello, bus!", "key-of-the-publisher")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "200\n", "")
+    assert function.messages == [("a topic/ü", "Hello, bus!")]
+    assert [json.loads(detail)["text"] for detail in details(handler.gate)] == ["Hello, bus!"] * 3
+
+
+def test_the_javascript_publisher_gives_up_at_once_where_the_same_request_would_fail_again(
+    function: MomentoFunction,
+) -> None:
+    refused = run_publisher(function, "Hello, bus!", "another-key")
+    assert refused.returncode == 1
+    assert "Not published after 1 attempt(s): 401" in refused.stderr
+    too_long = run_publisher(function, "x" * 4097, "key-of-the-publisher")
+    assert too_long.returncode == 1
+    assert "Not published after 1 attempt(s): 413" in too_long.stderr
+    assert function.messages == []
 
 
 MESSAGES, SHARE = 1000, 0.3
