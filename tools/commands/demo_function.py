@@ -35,7 +35,7 @@ class Publisher:
         new = self.function.messages[before:]
         if new != [(TOPIC, TEXT)] * published:
             raise RuntimeError(f"These messages are new on the topic: {new}.")
-        return f"{said} after {(time.monotonic() - began) * 1000:.0f} ms"
+        return f"{(time.monotonic() - began) * 1000:4.0f} ms   {said}"
 
 
 def run() -> None:
@@ -72,13 +72,14 @@ def run() -> None:
 
     print()
     print(f"  publisher   POST …/functions/{CACHE}/{function.name}?topic={TOPIC}   {TEXT}")
-    print(f"  response    {delivered}, the cold start included")
+    print(f"  response    {delivered}   (with a cold start)")
     print(f"  topic       {TEXT}")
     print(f"  event bus   {event['detail-type']}   {json.dumps(event['detail'])}")
     print()
-    print(f"  EventBridge fails   {queued}. Published; the event is in the retry queue.")
+    print(f"  EventBridge fails   {queued}")
+    print("                                  Published. The event is in the retry queue.")
     print(f"  wrong secret        {refused}")
-    print("                      Nothing is published.")
+    print("                                  Nothing is published.")
     print()
     print("  The Function ran as WebAssembly in a stand-in for Momento's host. Everything is removed again.")
 
