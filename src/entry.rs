@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use thiserror::Error;
 
 use crate::signing::Verified;
 
@@ -32,14 +33,19 @@ pub struct Entry<'a> {
     pub detail: &'a str,
 }
 
-/// Why an authentic body cannot become an entry. The messages quote nothing of the body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an authentic body cannot become an entry: a code and a message, which quotes nothing of the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unmappable {
     /// The bytes are not UTF-8, as JSON has to be.
+    #[error("NotUtf8: The body is not UTF-8.")]
     NotUtf8,
     /// The body is not one JSON object.
+    #[error("NotAnObject: The body is not a JSON object.")]
     NotAnObject,
     /// `cache`, `topic` or `publish_timestamp` is missing, is there twice or has another type than Momento gives it.
+    #[error(
+        "InvalidField: One of cache, topic and publish_timestamp is missing, is there twice or has another type than Momento gives it."
+    )]
     InvalidField,
 }
 
@@ -66,29 +72,6 @@ impl<'a> Entry<'a> {
     /// What EventBridge counts of an entry, in UTF-8 bytes: source, detail-type and detail.
     pub fn bytes(&self) -> usize {
         SOURCE.len() + self.detail_type().len() + self.detail.len()
-    }
-}
-
-impl Unmappable {
-    /// The name in the queue message and the log.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NotUtf8 => "NotUtf8",
-            Self::NotAnObject => "NotAnObject",
-            Self::InvalidField => "InvalidField",
-        }
-    }
-}
-
-impl fmt::Display for Unmappable {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::NotUtf8 => "The body is not UTF-8.",
-            Self::NotAnObject => "The body is not a JSON object.",
-            Self::InvalidField => {
-                "One of cache, topic and publish_timestamp is missing, is there twice or has another type than Momento gives it."
-            }
-        })
     }
 }
 

@@ -6,6 +6,7 @@
 mod batches;
 mod classic;
 mod custom;
+mod error;
 
 use std::cell::Cell;
 use std::slice;
@@ -18,15 +19,12 @@ use crate::aws::Aws;
 use crate::budget::Deadline;
 use crate::entry::Entry;
 use crate::event_bus_name::EventBusName;
-use crate::outcome::Reason;
-use crate::retry::{CallError, CallErrorKind, attempts};
+use crate::retry::{AttemptError, CallError, attempts};
 
 use batches::{CallLimits, batches};
 use classic::ClassicBus;
 use custom::CustomBus;
-
-/// The error code of a bus that does not exist.
-const NOT_FOUND: &str = "ResourceNotFoundException";
+pub use error::PutError;
 
 /// The event bus that events go to.
 #[derive(Debug)]
@@ -47,17 +45,17 @@ pub struct Delivered {
     pub is_repeat: bool,
 }
 
-/// An entry that is not on the bus, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotDelivered {
-    /// The reason in the contract's words.
-    pub reason: Reason,
-    /// The code and message behind it.
-    pub error: CallError,
+/// The result of putting one entry.
+#[derive(Debug)]
+pub struct Put {
+    /// The confirmation, or why there is none.
+    pub result: Result<Delivered, PutError>,
+    /// The number of PutEvents calls.
+    pub attempts: u32,
 }
 
 /// The results of entries, in their order.
-type Results = Vec<Result<Delivered, CallError>>;
+type Results = Vec<Result<Delivered, PutError>>;
 
 impl EventBus {
     /// The bus of this name or ARN. One attempt at a call to it is given up after this time.
@@ -76,43 +74,37 @@ impl EventBus {
         }
     }
 
-    /// Puts one entry, and retries transient errors; counts the attempts in `attempts_made`.
-    pub async fn put(
-        &self,
-        entry: &Entry<'_>,
-        context: &Context,
-        deadline: Deadline,
-        attempts_made: &mut u32,
-    ) -> Result<Delivered, NotDelivered> {
+    /// Puts one entry, and retries transient errors.
+    pub async fn put(&self, entry: &Entry<'_>, context: &Context, deadline: Deadline) -> Put {
         let function_arn = &context.invoked_function_arn;
-        if let Kind::Classic(bus) = &self.0 {
-            bus.check(function_arn, deadline).await;
-            bus.fail_if_missing(function_arn)?;
+        if let Kind::Classic(bus) = &self.0
+            && let Err(error) = bus.check(function_arn, deadline).await
+        {
+            return Put { result: Err(error), attempts: 0 };
         }
         let made = Cell::new(0);
-        let result = attempts(deadline, &mut 0, || async {
+        let result = attempts(deadline, || async {
             self.fail_if_missing(function_arn)?;
             made.set(made.get() + 1);
             let mut results = self.call(slice::from_ref(entry), context.xray_trace_id.as_deref()).await?;
             // A bus that is missing by now has dropped the entry.
             self.fail_if_missing(function_arn)?;
-            results.pop().unwrap_or_else(not_confirmed)
+            results.pop().unwrap_or(Err(PutError::NotConfirmed))
         })
         .await;
-        *attempts_made = made.get();
-        Ok(result?)
+        Put { result, attempts: made.get() }
     }
 
     /// Puts entries, without a trace header, in as few calls as the bus allows. The result of each is in its place.
     ///
-    /// Whether the bus exists is asked first, each time, where PutEvents does not say so: nobody waits here, and what is put on
-    /// a bus that has been deleted is lost. What fails is not retried, since it has its next turn in the queue.
+    /// Each time, this first asks whether a Classic bus exists: no request waits here, and an event that is put on a bus that
+    /// has been deleted is lost. What fails is not retried, since its next turn comes from the queue.
     pub async fn put_many(
         &self,
         entries: &[Entry<'_>],
         context: &Context,
         deadline: Deadline,
-    ) -> Vec<Result<Delivered, CallError>> {
+    ) -> Vec<Result<Delivered, PutError>> {
         if let (Kind::Classic(bus), false) = (&self.0, entries.is_empty())
             && let Err(error) = bus.check_now(&context.invoked_function_arn, deadline).await
         {
@@ -132,30 +124,31 @@ impl EventBus {
             Ok(results) => return results,
             Err(error) => error,
         };
-        if error.is_retryable() || is_bus_missing(&error) || batch.len() == 1 {
+        if error.is_retryable() || matches!(error, PutError::BusNotFound(_)) || batch.len() == 1 {
             return vec![Err(error); batch.len()];
         }
         let mut results = Vec::with_capacity(batch.len());
         for entry in batch {
             let result = self.call_before(deadline, slice::from_ref(entry)).await;
-            results.push(result.and_then(|mut results| results.pop().unwrap_or_else(not_confirmed)));
+            results.push(result.and_then(|mut results| results.pop().unwrap_or(Err(PutError::NotConfirmed))));
         }
         results
     }
 
-    async fn call_before(&self, deadline: Deadline, entries: &[Entry<'_>]) -> Result<Results, CallError> {
+    async fn call_before(&self, deadline: Deadline, entries: &[Entry<'_>]) -> Result<Results, PutError> {
         if deadline.has_passed() {
-            return Err(CallError::not_sent());
+            return Err(CallError::NoTimeLeft.into());
         }
-        timeout_at(deadline.instant(), self.call(entries, None)).await.unwrap_or_else(|_| Err(CallError::timed_out()))
+        let call = timeout_at(deadline.instant(), self.call(entries, None));
+        call.await.unwrap_or_else(|_| Err(CallError::TimedOut.into()))
     }
 
     /// One PutEvents call: an error for the call as a whole, or a result for each entry in its place.
-    async fn call(&self, entries: &[Entry<'_>], trace_header: Option<&str>) -> Result<Results, CallError> {
-        match &self.0 {
-            Kind::Classic(bus) => bus.put(entries, trace_header).await,
-            Kind::Custom(bus) => bus.put(entries).await,
-        }
+    async fn call(&self, entries: &[Entry<'_>], trace_header: Option<&str>) -> Result<Results, PutError> {
+        Ok(match &self.0 {
+            Kind::Classic(bus) => bus.put(entries, trace_header).await?,
+            Kind::Custom(bus) => bus.put(entries).await?,
+        })
     }
 
     fn call_limits(&self) -> CallLimits {
@@ -166,7 +159,7 @@ impl EventBus {
     }
 
     /// Fails while the bus is known not to exist, where PutEvents would not say so.
-    fn fail_if_missing(&self, function_arn: &str) -> Result<(), CallError> {
+    fn fail_if_missing(&self, function_arn: &str) -> Result<(), PutError> {
         match &self.0 {
             Kind::Classic(bus) => bus.fail_if_missing(function_arn),
             Kind::Custom(_) => Ok(()),
@@ -174,44 +167,15 @@ impl EventBus {
     }
 }
 
-impl From<CallError> for NotDelivered {
-    fn from(error: CallError) -> Self {
-        let reason = match error.kind {
-            CallErrorKind::TimedOut => Reason::TimedOut,
-            _ if error.is_of_entry => Reason::EntryFailed,
-            _ if is_bus_missing(&error) => Reason::BusNotFound,
-            _ => Reason::PutFailed,
-        };
-        Self { reason, error }
-    }
-}
-
-/// Whether the error says that the bus itself does not exist.
-fn is_bus_missing(error: &CallError) -> bool {
-    error.code == NOT_FOUND && !error.is_of_entry
-}
-
-/// The result of an entry that EventBridge says nothing about.
-fn not_confirmed() -> Result<Delivered, CallError> {
-    let message = "EventBridge did not confirm the entry.";
-    Err(CallError::new(CallErrorKind::Transient, "NotConfirmed", message).of_entry())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_reason_tells_what_failed() {
-        for (error, reason) in [
-            (CallError::timed_out(), Reason::TimedOut),
-            (CallError::timed_out().of_entry(), Reason::TimedOut),
-            (CallError::from_code("AccessDeniedException", ""), Reason::PutFailed),
-            (CallError::from_code("AccessDeniedException", "").of_entry(), Reason::EntryFailed),
-            (CallError::from_code(NOT_FOUND, ""), Reason::BusNotFound),
-            (CallError::from_code(NOT_FOUND, "").of_entry(), Reason::EntryFailed),
-        ] {
-            assert_eq!(NotDelivered::from(error.clone()).reason, reason, "{error:?}");
+    /// The id of a delivered event, or the code of its error.
+    pub(super) fn id_or_code(result: Result<Delivered, PutError>) -> String {
+        match result {
+            Ok(delivered) => delivered.event_id.unwrap_or_default(),
+            Err(error) => error.to_string().split(':').next().unwrap_or_default().to_owned(),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Redrive {
                     records.push(record);
                     entries.push(entry);
                 }
-                Err(unmappable) => tally.fail(record, format!("{}: {unmappable}", unmappable.code())),
+                Err(unmappable) => tally.fail(record, unmappable.to_string()),
             }
         }
         let results = self.bus.put_many(&entries, &context, deadline).await;

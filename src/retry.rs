@@ -1,7 +1,5 @@
 //! One call to AWS: what its failure means, and whether it is retried.
 
-use std::error::Error;
-use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -10,6 +8,7 @@ use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use thiserror::Error;
 use tokio::time::{sleep, timeout, timeout_at};
 
 use crate::budget::{BACKOFF, Deadline};
@@ -33,118 +32,112 @@ const TRANSIENT_CODES: [&str; 6] = [
 const SIGNATURE_CODES: [&str; 2] = ["InvalidSignatureException", "SignatureDoesNotMatch"];
 const SIGNATURE_TIME_MESSAGES: [&str; 2] = ["Signature expired", "Signature not yet current"];
 
-/// A call that did not succeed: a code and a message, never a dump.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CallError {
-    /// What kind of failure it is.
-    pub kind: CallErrorKind,
-    /// The service's error code, or a name for a call that had no answer.
-    pub code: String,
-    /// What the service or the connection said.
-    pub message: String,
-    /// Whether the call itself succeeded and an entry within it failed.
-    pub is_of_entry: bool,
+/// The code of what does not exist, in every service that is called here.
+const NOT_FOUND: &str = "ResourceNotFoundException";
+
+/// Why a call did not succeed: a code and a message, never a dump.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// No answer came in time.
+    #[error("TimedOut: No answer came in time.")]
+    TimedOut,
+    /// There was no connection, or it broke.
+    #[error("NoAnswer: {0}")]
+    NoAnswer(String),
+    /// An answer came that cannot be read.
+    #[error("UnreadableAnswer: {0}")]
+    UnreadableAnswer(String),
+    /// The deadline had passed before the call was made.
+    #[error("NotSent: There was no time left for the call.")]
+    NoTimeLeft,
+    /// The request could not be made.
+    #[error("NotSent: {0}")]
+    InvalidRequest(String),
+    /// The service answered with an error.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
 }
 
-/// The kinds of failure that are distinguished.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallErrorKind {
-    /// No answer in time.
-    TimedOut,
-    /// No connection, or one that broke, or an answer that cannot be read.
-    NoAnswer,
-    /// The service answered with an error that may not occur again.
-    Transient,
-    /// The service answered with an error that another attempt would meet again.
-    Permanent,
+/// The error that a service gave for a call, or for an entry of it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{code}: {message}")]
+pub struct ServiceError {
+    /// The service's error code, or the status where there is none.
+    pub code: String,
+    /// What the service said.
+    pub message: String,
+    /// Whether it may not occur again.
+    pub is_transient: bool,
+}
+
+/// What [`attempts`] tells apart.
+pub trait AttemptError: From<CallError> {
+    /// Whether another attempt may succeed.
+    fn is_retryable(&self) -> bool;
 }
 
 impl CallError {
-    /// The error of a call that was not answered before the deadline.
-    pub fn timed_out() -> Self {
-        Self::new(CallErrorKind::TimedOut, "TimedOut", "No answer came in time.")
-    }
-
-    /// An error by its parts; a long message is cut.
-    pub fn new(kind: CallErrorKind, code: &str, message: &str) -> Self {
-        Self {
-            kind,
-            code: code.to_owned(),
-            message: message.chars().take(MAX_MESSAGE_CHARS).collect(),
-            is_of_entry: false,
-        }
-    }
-
-    /// The same error, of an entry within a call that succeeded.
-    pub fn of_entry(self) -> Self {
-        Self { is_of_entry: true, ..self }
-    }
-
-    /// The error that a service gave with this code.
-    pub fn from_code(code: &str, message: &str) -> Self {
-        let kind = if is_transient(code, message) { CallErrorKind::Transient } else { CallErrorKind::Permanent };
-        Self::new(kind, code, message)
-    }
-
-    /// The error of a call that was not made, because its deadline had passed.
-    pub fn not_sent() -> Self {
-        Self::new(CallErrorKind::NoAnswer, "NotSent", "There was no time left for the call.")
-    }
-
-    /// Whether another attempt may succeed.
-    pub fn is_retryable(&self) -> bool {
-        self.kind != CallErrorKind::Permanent
+    /// The error of an answer that is not the one of its call.
+    pub fn unreadable() -> Self {
+        Self::UnreadableAnswer("The response cannot be read.".to_owned())
     }
 
     /// Whether what was asked for does not exist.
     pub fn is_not_found(&self) -> bool {
-        self.code == "ResourceNotFoundException"
+        matches!(self, Self::Service(error) if error.is_not_found())
     }
 
     /// Whether a policy forbids the call.
     pub fn is_access_denied(&self) -> bool {
-        self.code == "AccessDeniedException"
-    }
-
-    /// Whether the service itself said no, so that the call did arrive.
-    pub fn is_answer(&self) -> bool {
-        matches!(self.kind, CallErrorKind::Transient | CallErrorKind::Permanent)
+        matches!(self, Self::Service(error) if error.code == "AccessDeniedException")
     }
 }
 
-impl fmt::Display for CallError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.code, self.message)
+impl AttemptError for CallError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::TimedOut | Self::NoAnswer(_) | Self::UnreadableAnswer(_) | Self::NoTimeLeft => true,
+            Self::InvalidRequest(_) => false,
+            Self::Service(error) => error.is_transient,
+        }
     }
 }
 
-impl Error for CallError {}
+impl ServiceError {
+    /// An error by its code, which tells whether it is transient. A long message is cut.
+    pub fn new(code: &str, message: &str) -> Self {
+        let is_transient = is_transient(code, message);
+        Self { code: code.to_owned(), message: message.chars().take(MAX_MESSAGE_CHARS).collect(), is_transient }
+    }
+
+    /// Whether what was asked for does not exist.
+    pub fn is_not_found(&self) -> bool {
+        self.code == NOT_FOUND
+    }
+}
 
 impl<E> From<SdkError<E, HttpResponse>> for CallError
 where
-    E: ProvideErrorMetadata + Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         match &error {
-            SdkError::TimeoutError(_) => Self::timed_out(),
-            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::timed_out(),
-            SdkError::DispatchFailure(_) => Self::new(CallErrorKind::NoAnswer, "NoAnswer", &root_cause(&error)),
-            SdkError::ResponseError(_) => Self::new(CallErrorKind::NoAnswer, "UnreadableAnswer", &root_cause(&error)),
+            SdkError::TimeoutError(_) => Self::TimedOut,
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => Self::TimedOut,
+            SdkError::DispatchFailure(_) => Self::NoAnswer(root_cause(&error)),
+            SdkError::ResponseError(_) => Self::UnreadableAnswer(root_cause(&error)),
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let code = service.err().code();
-                let message = service.err().message().unwrap_or("The service gave no message.");
-                let is_unreadable = matches!((status, code), (200..300, _) | (400, None));
-                let code = code.map_or_else(|| format!("Status{status}"), str::to_owned);
-                match status {
-                    _ if is_unreadable => {
-                        Self::new(CallErrorKind::NoAnswer, "UnreadableAnswer", "The response cannot be read.")
-                    }
-                    408 | 429 | 500.. => Self::new(CallErrorKind::Transient, &code, message),
-                    _ => Self::from_code(&code, message),
+                if matches!((status, code), (200..300, _) | (400, None)) {
+                    return Self::unreadable();
                 }
+                let code = code.map_or_else(|| format!("Status{status}"), str::to_owned);
+                let error = ServiceError::new(&code, service.err().message().unwrap_or("The service gave no message."));
+                let is_transient = error.is_transient || matches!(status, 408 | 429 | 500..);
+                Self::Service(ServiceError { is_transient, ..error })
             }
-            _ => Self::new(CallErrorKind::Permanent, "NotSent", &root_cause(&error)),
+            _ => Self::InvalidRequest(root_cause(&error)),
         }
     }
 }
@@ -155,13 +148,13 @@ fn is_transient(code: &str, message: &str) -> bool {
     lists.iter().any(|codes| codes.contains(&code)) || (SIGNATURE_CODES.contains(&code) && is_late)
 }
 
-/// The innermost source of an error, which is the one that says what happened.
-fn root_cause(error: &dyn Error) -> String {
+/// The innermost source of an error, which is the one that says what happened. A long text is cut.
+fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
-    cause.to_string()
+    cause.to_string().chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
 /// The result of a call that is made a second time beside the first where that takes longer than `late`: the first
@@ -187,25 +180,21 @@ fn is_final<T>(result: &Result<T, CallError>) -> bool {
     result.as_ref().err().is_none_or(|error| !error.is_retryable())
 }
 
-/// Makes up to three attempts until one succeeds, fails permanently, or the deadline comes; counts them in `attempts`.
-pub async fn attempts<T, F>(
-    deadline: Deadline,
-    attempts: &mut u32,
-    mut attempt: impl FnMut() -> F,
-) -> Result<T, CallError>
+/// Makes up to three attempts until one succeeds, fails permanently, or the deadline comes.
+pub async fn attempts<T, E, F>(deadline: Deadline, mut attempt: impl FnMut() -> F) -> Result<T, E>
 where
-    F: Future<Output = Result<T, CallError>>,
+    E: AttemptError,
+    F: Future<Output = Result<T, E>>,
 {
     let mut waits = BACKOFF.iter();
     if deadline.has_passed() {
-        return Err(CallError::not_sent());
+        return Err(CallError::NoTimeLeft.into());
     }
     loop {
-        *attempts += 1;
         let error = match timeout_at(deadline.instant(), attempt()).await {
             Ok(Ok(success)) => return Ok(success),
             Ok(Err(error)) => error,
-            Err(_) => return Err(CallError::timed_out()),
+            Err(_) => return Err(CallError::TimedOut.into()),
         };
         let Some(wait) = waits.next().filter(|_| error.is_retryable()) else { return Err(error) };
         if timeout_at(deadline.instant(), sleep(*wait)).await.is_err() {

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
+use thiserror::Error;
 
 use crate::budget::Deadline;
 use crate::queue_message::QueueMessage;
@@ -12,6 +13,20 @@ use crate::retry::{CallError, attempts};
 
 /// The message attribute that repeats the reason.
 const REASON_ATTRIBUTE: &str = "reason";
+
+/// Why a message is not in the retry queue: a code and a message.
+#[derive(Debug, Error)]
+pub enum QueueError {
+    /// There is no retry queue.
+    #[error("NoRetryQueue: RETRY_QUEUE_URL is not set.")]
+    NoRetryQueue,
+    /// The request cannot be judged, and its body is larger than what is kept then.
+    #[error("BodyTooLarge: A body of more than 16,384 bytes is not kept unverified.")]
+    BodyTooLarge,
+    /// The SendMessage call failed.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
 
 /// The retry queue.
 #[derive(Debug)]
@@ -29,15 +44,15 @@ impl RetryQueue {
     }
 
     /// Sends a message, and retries transient errors.
-    pub async fn send(&self, message: &QueueMessage, deadline: Deadline) -> Result<(), CallError> {
+    pub async fn send(&self, message: &QueueMessage, deadline: Deadline) -> Result<(), QueueError> {
         let reason = MessageAttributeValue::builder().data_type("String").string_value(message.reason().name()).build();
-        let reason = reason.map_err(|error| CallError::from_code("NotSent", &error.to_string()))?;
+        let reason = reason.map_err(|error| CallError::InvalidRequest(error.to_string()))?;
         let client = self.client.get_or_init(|| Client::new(&self.config));
         let send = || async {
             let request = client.send_message().queue_url(&self.url).message_body(message.text());
             request.message_attributes(REASON_ATTRIBUTE, reason.clone()).send().await?;
-            Ok(())
+            Ok::<_, CallError>(())
         };
-        attempts(deadline, &mut 0, send).await
+        Ok(attempts(deadline, send).await?)
     }
 }

@@ -14,14 +14,14 @@ use crate::budget::{self, Deadline};
 use crate::clock;
 use crate::config::WebhookConfig;
 use crate::entry::Entry;
-use crate::event_bus::{EventBus, NotDelivered};
+use crate::event_bus::{EventBus, PutError};
 use crate::outcome::{Forgery, Outcome, Reason};
 use crate::queue_message::QueueMessage;
 use crate::request::Request;
 use crate::request_record::RequestRecord;
 use crate::response::Response;
 use crate::retry::CallError;
-use crate::retry_queue::RetryQueue;
+use crate::retry_queue::{QueueError, RetryQueue};
 use crate::signing::{CannotBeJudged, Judgement, SecretStore, Signed, Verified};
 use crate::timestamp;
 
@@ -108,15 +108,15 @@ impl Webhook {
         let entry = match Entry::parse(&verified) {
             Ok(entry) => entry,
             Err(unmappable) => {
-                let error = CallError::from_code(unmappable.code(), &unmappable.to_string());
-                return Ok(self.keep(&verified, Reason::Unmappable, &error, received, record).await);
+                let error = unmappable.to_string();
+                return Ok(self.keep(&verified, Reason::Unmappable, error, received, record).await);
             }
         };
         record.note_event(&entry);
         timestamp::check(entry.publish_timestamp, received.at, self.max_event_age)?;
         match self.deliver(&entry, received, record).await {
             Ok(()) => Ok(Outcome::Delivered),
-            Err(failure) => Ok(self.keep(&verified, failure.reason, &failure.error, received, record).await),
+            Err(error) => Ok(self.keep(&verified, error.reason(), error.to_string(), received, record).await),
         }
     }
 
@@ -125,11 +125,12 @@ impl Webhook {
         entry: &Entry<'_>,
         received: &Received<'_>,
         record: &mut RequestRecord,
-    ) -> Result<(), NotDelivered> {
+    ) -> Result<(), PutError> {
         let began = Instant::now();
         let deadline = received.deadline.leaving(budget::QUEUE).at_most(budget::PUT);
-        let delivered = self.bus.put(entry, received.context, deadline, &mut record.attempts).await?;
-        record.note_delivery(delivered, began.elapsed(), entry.publish_timestamp);
+        let put = self.bus.put(entry, received.context, deadline).await;
+        record.attempts = put.attempts;
+        record.note_delivery(put.result?, began.elapsed(), entry.publish_timestamp);
         Ok(())
     }
 
@@ -138,11 +139,10 @@ impl Webhook {
         &self,
         verified: &Verified,
         reason: Reason,
-        error: &CallError,
+        error: String,
         received: &Received<'_>,
         record: &mut RequestRecord,
     ) -> Outcome {
-        let error = error.to_string();
         let message = QueueMessage::new(verified, reason, &error, received.at, &received.context.request_id);
         record.error = Some(error);
         match self.send(&message, received).await {
@@ -167,7 +167,7 @@ impl Webhook {
         let message = QueueMessage::unverified(&signed, why, received.at, &received.context.request_id);
         record.error = Some(why.to_string());
         let sent = if signed.body.len() > MAX_UNVERIFIED_BYTES {
-            Err(CallError::from_code("BodyTooLarge", "A body of more than 16,384 bytes is not kept unverified."))
+            Err(QueueError::BodyTooLarge)
         } else {
             self.send(&message, received).await
         };
@@ -193,16 +193,16 @@ impl Webhook {
             record.note_event(&entry);
             timestamp::check(entry.publish_timestamp, received.at, self.max_event_age)?;
         }
-        let error = CallError::timed_out().to_string();
+        let error = CallError::TimedOut.to_string();
         let message = QueueMessage::new(verified, Reason::TimedOut, &error, received.at, &received.context.request_id);
         record.note_lost(&message);
         Ok(Outcome::BothFailed(Reason::TimedOut))
     }
 
-    async fn send(&self, message: &QueueMessage, received: &Received<'_>) -> Result<(), CallError> {
+    async fn send(&self, message: &QueueMessage, received: &Received<'_>) -> Result<(), QueueError> {
         match &self.retry_queue {
             Some(retry_queue) => retry_queue.send(message, received.deadline.at_most(budget::QUEUE)).await,
-            None => Err(CallError::from_code("NoRetryQueue", "RETRY_QUEUE_URL is not set.")),
+            None => Err(QueueError::NoRetryQueue),
         }
     }
 

@@ -123,7 +123,7 @@ proptest! {
 #[test]
 fn what_is_unmappable_has_the_name_of_its_variant_and_a_sentence() {
     for unmappable in [Unmappable::NotUtf8, Unmappable::NotAnObject, Unmappable::InvalidField] {
-        assert_eq!(unmappable.code(), format!("{unmappable:?}"));
+        assert!(unmappable.to_string().starts_with(&format!("{unmappable:?}: ")));
         assert!(unmappable.to_string().ends_with('.'), "{unmappable}");
     }
 }

@@ -10,10 +10,10 @@ use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use tokio::time::timeout_at;
 
-use super::{CallLimits, Delivered, NOT_FOUND, Results, not_confirmed};
+use super::{CallLimits, Delivered, PutError, Results};
 use crate::budget::{self, Deadline};
 use crate::entry::{Entry, SOURCE};
-use crate::retry::CallError;
+use crate::retry::{CallError, ServiceError};
 use probe::Probe;
 
 /// The longest trace header that EventBridge allows, in characters.
@@ -45,37 +45,35 @@ impl ClassicBus {
         self.probe.known(deadline).await;
     }
 
-    /// Checks again whether the bus exists, if that is due, beside what comes next. Only while the bus is known to be missing,
-    /// the answer is waited for.
-    pub(super) async fn check(&self, function_arn: &str, deadline: Deadline) {
+    /// Fails while the bus is known to be missing. Checks that again if it is due, beside the put that comes next; only while
+    /// the bus is missing, waits for the answer.
+    pub(super) async fn check(&self, function_arn: &str, deadline: Deadline) -> Result<(), PutError> {
         if self.is_of_another_account(function_arn) {
-            return;
+            return Ok(());
         }
         self.probe.begin_check();
         if self.probe.is_missing() {
             self.probe.answered(deadline.at_most(budget::DESCRIBE_BUS)).await;
         }
+        self.fail_if_missing(function_arn)
     }
 
     /// Asks now whether the bus exists; fails if it doesn't, or if EventBridge does not say.
-    pub(super) async fn check_now(&self, function_arn: &str, deadline: Deadline) -> Result<(), CallError> {
+    pub(super) async fn check_now(&self, function_arn: &str, deadline: Deadline) -> Result<(), PutError> {
         if self.is_of_another_account(function_arn) || self.probe.is_denied() {
             return Ok(());
         }
         let answer = timeout_at(deadline.instant(), self.probe.check()).await;
         self.fail_if_missing(function_arn)?;
-        match answer {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(CallError::timed_out()),
-        }
+        let answer = answer.unwrap_or(Err(CallError::TimedOut));
+        answer.map(drop).map_err(PutError::BusUnknown)
     }
 
     /// Fails while the bus is known to be missing. A bus of another account than the function's never is: AWS doesn't document
     /// what it returns for one.
-    pub(super) fn fail_if_missing(&self, function_arn: &str) -> Result<(), CallError> {
+    pub(super) fn fail_if_missing(&self, function_arn: &str) -> Result<(), PutError> {
         if self.probe.is_missing() && !self.is_of_another_account(function_arn) {
-            return Err(CallError::from_code(NOT_FOUND, "The event bus does not exist."));
+            return Err(PutError::BusNotFound("The event bus does not exist.".to_owned()));
         }
         Ok(())
     }
@@ -119,14 +117,16 @@ fn results(output: &PutEventsOutput, count: usize) -> Results {
     let is_failure_unnamed =
         output.failed_entry_count() > 0 && output.entries().iter().all(|entry| entry.error_code().is_none());
     let result = |place: usize| {
-        let Some(entry) = output.entries().get(place).filter(|_| !is_failure_unnamed) else { return not_confirmed() };
+        let Some(entry) = output.entries().get(place).filter(|_| !is_failure_unnamed) else {
+            return Err(PutError::NotConfirmed);
+        };
         match (entry.error_code(), entry.event_id()) {
             (Some(code), _) => {
                 let message = entry.error_message().unwrap_or("EventBridge gave no message.");
-                Err(CallError::from_code(code, message).of_entry())
+                Err(PutError::Entry(ServiceError::new(code, message)))
             }
             (None, Some(event_id)) => Ok(Delivered { event_id: Some(event_id.to_owned()), is_repeat: false }),
-            (None, None) => not_confirmed(),
+            (None, None) => Err(PutError::NotConfirmed),
         }
     };
     (0..count).map(result).collect()
@@ -136,6 +136,8 @@ fn results(output: &PutEventsOutput, count: usize) -> Results {
 mod tests {
     use super::*;
     use aws_sdk_eventbridge::types::PutEventsResultEntry;
+
+    use crate::event_bus::tests::id_or_code;
 
     fn confirmed(id: &str) -> PutEventsResultEntry {
         PutEventsResultEntry::builder().event_id(id).build()
@@ -150,10 +152,7 @@ mod tests {
     }
 
     fn codes(output: &PutEventsOutput, count: usize) -> Vec<String> {
-        let text = |result: Result<Delivered, CallError>| {
-            result.map_or_else(|error| error.code, |delivered| delivered.event_id.unwrap())
-        };
-        results(output, count).into_iter().map(text).collect()
+        results(output, count).into_iter().map(id_or_code).collect()
     }
 
     fn request_entry(trace_header: Option<&str>) -> PutEventsRequestEntry {
@@ -217,7 +216,7 @@ mod tests {
             ("MalformedDetail", false),
             ("NotAuthorizedForSourceException", false),
         ] {
-            assert_eq!(CallError::from_code(code, "").is_retryable(), worth, "{code}");
+            assert_eq!(ServiceError::new(code, "").is_transient, worth, "{code}");
         }
     }
 }

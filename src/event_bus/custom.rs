@@ -9,10 +9,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 
-use super::{CallLimits, Delivered, Results, not_confirmed};
+use super::{CallLimits, Delivered, PutError, Results};
 use crate::budget::{self, Deadline};
 use crate::entry::{Entry, MAX_DETAIL_TYPE_CHARS, SOURCE};
-use crate::retry::{CallError, CallErrorKind};
+use crate::retry::{CallError, ServiceError};
 
 /// The hex digits of a SHA-256.
 const DEDUPLICATION_ID_CHARS: usize = 64;
@@ -78,27 +78,29 @@ fn request_entry(entry: &Entry<'_>) -> Result<PutEventsRequestEntry, BuildError>
 /// 409 is a bus that is being created or deleted.
 fn call_error(error: SdkError<PutEventsError, HttpResponse>) -> CallError {
     let is_conflict = error.raw_response().is_some_and(|response| response.status().as_u16() == 409);
-    let error = CallError::from(error);
-    if is_conflict { CallError { kind: CallErrorKind::Transient, ..error } } else { error }
+    match CallError::from(error) {
+        CallError::Service(error) if is_conflict => ServiceError { is_transient: true, ..error }.into(),
+        error => error,
+    }
 }
 
 /// The result of each entry. Only a known code of success counts: a repeat may have no event id.
 fn results(output: &PutEventsOutput, count: usize) -> Results {
-    (0..count).map(|place| output.entries().get(place).map_or_else(not_confirmed, result)).collect()
+    (0..count).map(|place| output.entries().get(place).map_or(Err(PutError::NotConfirmed), result)).collect()
 }
 
-fn result(entry: &PutEventsResultEntry) -> Result<Delivered, CallError> {
+fn result(entry: &PutEventsResultEntry) -> Result<Delivered, PutError> {
     if let Some(code) = entry.error_code() {
         let message = entry.error_message().unwrap_or("EventBridge gave no message.");
         // AWS documents one code; any other may be that of an event group over its rate.
-        let kind = if code == INVALID_ENTRY { CallErrorKind::Permanent } else { CallErrorKind::Transient };
-        return Err(CallError::new(kind, code, message).of_entry());
+        let is_transient = code != INVALID_ENTRY;
+        return Err(PutError::Entry(ServiceError { is_transient, ..ServiceError::new(code, message) }));
     }
     let delivered = |is_repeat| Ok(Delivered { event_id: entry.event_id().map(str::to_owned), is_repeat });
     match entry.success_code() {
         Some(SuccessCode::Published) => delivered(false),
         Some(SuccessCode::Deduplicated) => delivered(true),
-        _ => not_confirmed(),
+        _ => Err(PutError::NotConfirmed),
     }
 }
 

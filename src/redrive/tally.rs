@@ -10,13 +10,12 @@ use tracing::Level;
 use super::{BatchReport, Failure};
 use crate::clock;
 use crate::entry::Entry;
-use crate::event_bus::Delivered;
+use crate::event_bus::{Delivered, PutError};
 use crate::log;
 use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
 use crate::queue_message::ReceivedMessage;
 use crate::request_record::milliseconds;
-use crate::retry::CallError;
 
 /// The outcome of a message that is on the bus, and its metric.
 const REDRIVEN: &str = "Redriven";
@@ -83,7 +82,7 @@ impl MessageRecord {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, mut record: MessageRecord, result: Result<Delivered, CallError>) {
+    pub(super) fn add(&mut self, mut record: MessageRecord, result: Result<Delivered, PutError>) {
         match result {
             Ok(delivered) => {
                 self.redriven += 1;

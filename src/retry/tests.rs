@@ -7,19 +7,23 @@ use aws_smithy_types::error::ErrorMetadata;
 use std::cell::Cell;
 use std::io;
 
+fn service_error(code: &str, message: &str) -> CallError {
+    ServiceError::new(code, message).into()
+}
+
 async fn count(failures: u32, error: CallError, limit: Duration) -> (Result<u32, CallError>, u32) {
-    let (made, mut counted) = (Cell::new(0), 0);
-    let result = attempts(Deadline::after(limit), &mut counted, || {
+    let made = Cell::new(0);
+    let result = attempts(Deadline::after(limit), || {
         made.set(made.get() + 1);
         let outcome = if made.get() <= failures { Err(error.clone()) } else { Ok(made.get()) };
         async move { outcome }
     });
-    (result.await, counted)
+    (result.await, made.get())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_transient_error_is_tried_three_times() {
-    let error = CallError::from_code("ThrottlingException", "Slow down.");
+    let error = service_error("ThrottlingException", "Slow down.");
     let second = Duration::from_secs(1);
     assert_eq!(count(2, error.clone(), second).await, (Ok(3), 3));
     assert_eq!(count(3, error.clone(), second).await, (Err(error), 3));
@@ -27,35 +31,33 @@ async fn a_transient_error_is_tried_three_times() {
 
 #[tokio::test(start_paused = true)]
 async fn a_permanent_error_is_tried_once() {
-    let error = CallError::from_code("AccessDeniedException", "No.");
+    let error = service_error("AccessDeniedException", "No.");
     assert_eq!(count(1, error.clone(), Duration::from_secs(1)).await, (Err(error), 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_attempt_begins_after_the_deadline_and_the_last_error_is_the_one_that_is_told() {
-    let error = CallError::from_code("InternalFailure", "Later.");
+    let error = service_error("InternalFailure", "Later.");
     assert_eq!(count(9, error.clone(), BACKOFF[0] / 2).await, (Err(error), 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_hangs_ends_at_the_deadline() {
-    let mut counted = 0;
-    let hanging =
-        attempts(Deadline::after(Duration::from_secs(1)), &mut counted, std::future::pending::<Result<(), _>>);
-    assert_eq!(hanging.await, Err(CallError::timed_out()));
+    let hanging = attempts(Deadline::after(Duration::from_secs(1)), std::future::pending::<Result<(), _>>);
+    assert_eq!(hanging.await, Err(CallError::TimedOut));
 }
 
 #[tokio::test(start_paused = true)]
 async fn after_the_deadline_nothing_is_sent_and_nothing_says_that_no_answer_came() {
-    let (result, counted) = count(0, CallError::timed_out(), Duration::ZERO).await;
-    assert_eq!((result, counted), (Err(CallError::not_sent()), 0));
+    let (result, counted) = count(0, CallError::TimedOut, Duration::ZERO).await;
+    assert_eq!((result, counted), (Err(CallError::NoTimeLeft), 0));
 }
 
 const LATE: Duration = Duration::from_millis(500);
 
 /// A transient error of the call with this number.
 fn failed(number: usize) -> CallError {
-    CallError::new(CallErrorKind::Transient, "X", &number.to_string())
+    CallError::NoAnswer(number.to_string())
 }
 
 /// The result of hedged calls that take these times (milliseconds) and succeed or not, and when it came.
@@ -89,7 +91,7 @@ async fn a_late_call_is_made_again_and_the_first_success_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_late_call_ends_with_an_answer_that_would_be_met_again() {
     let (made, began) = (Cell::new(0), tokio::time::Instant::now());
-    let denied = || CallError::from_code("AccessDeniedException", "No.");
+    let denied = || service_error("AccessDeniedException", "No.");
     let result: Result<(), _> = hedged(LATE, || {
         let number = made.replace(made.get() + 1);
         async move {
@@ -112,7 +114,7 @@ fn throttling_timeouts_internal_errors_and_a_wrong_time_are_transient() {
         "RequestTimeTooSkewed",
         "InternalFailure",
     ] {
-        assert!(CallError::from_code(code, "").is_retryable(), "{code}");
+        assert!(service_error(code, "").is_retryable(), "{code}");
     }
     for (message, transient) in [
         ("Signature expired: 20240914T053759Z is now earlier than 20240914T054000Z", true),
@@ -120,20 +122,16 @@ fn throttling_timeouts_internal_errors_and_a_wrong_time_are_transient() {
         ("The request signature we calculated does not match the signature you provided.", false),
     ] {
         for code in SIGNATURE_CODES {
-            assert_eq!(CallError::from_code(code, message).is_retryable(), transient, "{code}: {message}");
+            assert_eq!(service_error(code, message).is_retryable(), transient, "{code}: {message}");
         }
     }
 }
 
 #[test]
 fn a_long_message_is_cut() {
-    let error = CallError::from_code("X", &"é".repeat(9_999));
-    assert_eq!(error.message.chars().count(), MAX_MESSAGE_CHARS);
-}
-
-#[test]
-fn an_error_reads_as_its_code_and_its_message() {
-    assert_eq!(CallError::from_code("InternalFailure", "Later.").to_string(), "InternalFailure: Later.");
+    let long = "é".repeat(9_999);
+    assert_eq!(ServiceError::new("X", &long).message.chars().count(), MAX_MESSAGE_CHARS);
+    assert_eq!(root_cause(&io::Error::other(long)).chars().count(), MAX_MESSAGE_CHARS);
 }
 
 fn answer(status: u16) -> HttpResponse {
@@ -143,43 +141,57 @@ fn answer(status: u16) -> HttpResponse {
 #[test]
 fn a_call_that_got_no_answer_is_told_from_one_that_was_late_unreadable_or_never_sent() {
     let reset = || io::Error::other("connection reset by peer");
-    let no_answer = |code| CallError::new(CallErrorKind::NoAnswer, code, "connection reset by peer");
-    for (error, expected) in [
-        (SdkError::<ErrorMetadata, _>::timeout_error(reset()), CallError::timed_out()),
-        (SdkError::dispatch_failure(ConnectorError::timeout(reset().into())), CallError::timed_out()),
-        (SdkError::dispatch_failure(ConnectorError::io(reset().into())), no_answer("NoAnswer")),
-        (SdkError::response_error(reset(), answer(500)), no_answer("UnreadableAnswer")),
-        (SdkError::construction_failure(reset()), CallError { kind: CallErrorKind::Permanent, ..no_answer("NotSent") }),
+    let cause = || "connection reset by peer".to_owned();
+    for (error, expected, is_retryable) in [
+        (SdkError::<ErrorMetadata, _>::timeout_error(reset()), CallError::TimedOut, true),
+        (SdkError::dispatch_failure(ConnectorError::timeout(reset().into())), CallError::TimedOut, true),
+        (SdkError::dispatch_failure(ConnectorError::io(reset().into())), CallError::NoAnswer(cause()), true),
+        (SdkError::response_error(reset(), answer(500)), CallError::UnreadableAnswer(cause()), true),
+        (SdkError::construction_failure(reset()), CallError::InvalidRequest(cause()), false),
     ] {
         let error = CallError::from(error);
-        assert_eq!(error.is_answer(), error.kind == CallErrorKind::Permanent);
-        assert_eq!(error, expected);
+        assert_eq!((error.is_retryable(), error), (is_retryable, expected));
+    }
+}
+
+#[test]
+fn every_error_reads_as_its_code_and_its_message() {
+    let cause = || "Why.".to_owned();
+    for (error, text) in [
+        (CallError::TimedOut, "TimedOut: No answer came in time."),
+        (CallError::NoAnswer(cause()), "NoAnswer: Why."),
+        (CallError::unreadable(), "UnreadableAnswer: The response cannot be read."),
+        (CallError::NoTimeLeft, "NotSent: There was no time left for the call."),
+        (CallError::InvalidRequest(cause()), "NotSent: Why."),
+        (service_error("InternalFailure", "Later."), "InternalFailure: Later."),
+    ] {
+        assert_eq!(error.to_string(), text);
     }
 }
 
 #[test]
 fn an_error_that_a_service_gave_is_judged_by_its_status_and_then_by_its_code() {
-    let (no_answer, transient, permanent) =
-        (CallErrorKind::NoAnswer, CallErrorKind::Transient, CallErrorKind::Permanent);
-    for (status, code, kind, told) in [
-        (200, Some("InternalFailure"), no_answer, "UnreadableAnswer"),
-        (301, None, permanent, "Status301"),
-        (400, Some("ThrottlingException"), transient, "ThrottlingException"),
-        (400, Some("ValidationException"), permanent, "ValidationException"),
-        (400, None, no_answer, "UnreadableAnswer"),
-        (408, None, transient, "Status408"),
-        (429, None, transient, "Status429"),
-        (499, None, permanent, "Status499"),
-        (500, Some("ValidationException"), transient, "ValidationException"),
-        (503, None, transient, "Status503"),
+    let service_error = |code: &str, is_transient| {
+        Some(ServiceError { code: code.to_owned(), message: "No.".to_owned(), is_transient })
+    };
+    for (status, code, expected) in [
+        (200, Some("InternalFailure"), None),
+        (301, None, service_error("Status301", false)),
+        (400, Some("ThrottlingException"), service_error("ThrottlingException", true)),
+        (400, Some("ValidationException"), service_error("ValidationException", false)),
+        (400, None, None),
+        (408, None, service_error("Status408", true)),
+        (429, None, service_error("Status429", true)),
+        (499, None, service_error("Status499", false)),
+        (500, Some("ValidationException"), service_error("ValidationException", true)),
+        (503, None, service_error("Status503", true)),
     ] {
         let mut metadata = ErrorMetadata::builder().message("No.");
         if let Some(code) = code {
             metadata = metadata.code(code);
         }
         let error = CallError::from(SdkError::service_error(metadata.build(), answer(status)));
-        let message = if kind == no_answer { "The response cannot be read." } else { "No." };
-        assert_eq!(error, CallError::new(kind, told, message), "{status} {code:?}");
-        assert_eq!(error.is_answer(), kind != no_answer);
+        let expected = expected.map_or_else(CallError::unreadable, CallError::Service);
+        assert_eq!(error, expected, "{status} {code:?}");
     }
 }

@@ -158,7 +158,7 @@ impl Reader {
             Ok(request.send().await?)
         };
         // A slow answer is still waited for while a second call goes over another connection.
-        hedged(budget::SECRET_LATE, || async move { attempts(deadline, &mut 0, get).await }).await
+        hedged(budget::SECRET_LATE, || async move { attempts(deadline, get).await }).await
     }
 
     fn warn_of_short_keys(&self, before: Option<&KnownSecrets>, known: &KnownSecrets) {

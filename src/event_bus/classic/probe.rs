@@ -4,19 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use aws_sdk_eventbridge::Client;
-use aws_sdk_eventbridge::error::ProvideErrorMetadata;
 use aws_sdk_eventbridge::operation::describe_event_bus::DescribeEventBusOutput;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
-use super::super::NOT_FOUND;
 use super::existence::{Answer, Call, Existence};
 use crate::budget::{self, Deadline};
 use crate::clock;
-use crate::retry::{CallError, CallErrorKind, hedged};
-
-/// The codes of a call that the function's role does not allow.
-const DENIED: [&str; 2] = ["AccessDenied", "AccessDeniedException"];
+use crate::retry::{AttemptError, CallError, hedged};
 
 /// Checks whether the bus exists, and keeps what EventBridge said.
 #[derive(Debug)]
@@ -87,7 +82,7 @@ impl Probe {
     }
 
     async fn calls(&self, made: &AtomicUsize) -> Result<Answer, CallError> {
-        let mut error = CallError::not_sent();
+        let mut error = CallError::NoTimeLeft;
         loop {
             let number = made.fetch_add(1, Ordering::Relaxed);
             if number > budget::BACKOFF.len() {
@@ -110,16 +105,11 @@ impl Probe {
                 self.warn_if_events_may_be_dropped(&output);
                 Answer::Found
             }
-            Ok(_) => return Err(unreadable()),
-            Err(error) => match error.code() {
-                Some(NOT_FOUND) => Answer::NotFound,
-                Some(code) if DENIED.contains(&code) => Answer::Denied,
-                Some(_) => return Err(error.into()),
-                // Such as half of a body: the whole one may say that the bus does not exist.
-                None => {
-                    let error = CallError::from(error);
-                    return Err(if error.is_retryable() { error } else { unreadable() });
-                }
+            Ok(_) => return Err(CallError::unreadable()),
+            Err(error) => match CallError::from(error) {
+                error if error.is_not_found() => Answer::NotFound,
+                error if error.is_access_denied() => Answer::Denied,
+                unclear => return Err(unclear),
             },
         };
         self.learn(answer, call);
@@ -148,8 +138,4 @@ impl Probe {
             );
         }
     }
-}
-
-fn unreadable() -> CallError {
-    CallError::new(CallErrorKind::NoAnswer, "UnreadableAnswer", "The response cannot be read.")
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::event_bus::tests::id_or_code;
 use crate::signing::signature::tests::verified;
 
 fn published(id: &str) -> PutEventsResultEntry {
@@ -14,10 +15,7 @@ fn output(entries: Vec<PutEventsResultEntry>) -> PutEventsOutput {
 }
 
 fn codes(output: &PutEventsOutput, count: usize) -> Vec<String> {
-    let text = |result: Result<Delivered, CallError>| {
-        result.map_or_else(|error| error.code, |delivered| delivered.event_id.unwrap_or_default())
-    };
-    results(output, count).into_iter().map(text).collect()
+    results(output, count).into_iter().map(id_or_code).collect()
 }
 
 #[test]
@@ -69,7 +67,7 @@ fn only_a_code_that_blames_the_entry_is_permanent() {
         ("InternalFailure", true),
         ("AccessDeniedException", true),
     ] {
-        let error = result(&failed(code)).unwrap_err();
-        assert_eq!((error.is_retryable(), error.is_of_entry), (is_retryable, true), "{code}");
+        let error = ServiceError { is_transient: is_retryable, ..ServiceError::new(code, "Why.") };
+        assert_eq!(result(&failed(code)), Err(PutError::Entry(error)));
     }
 }
