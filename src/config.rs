@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::event_bus_name::EventBusName;
+use crate::event_bus::EventBusName;
 use crate::signing::{InvalidSecret, SigningSecrets};
 
 /// Looks up one variable; [`environment`] in the binaries, a map in the tests.

@@ -7,6 +7,7 @@ mod batches;
 mod classic;
 mod custom;
 mod error;
+mod name;
 
 use std::cell::Cell;
 use std::slice;
@@ -18,13 +19,13 @@ use tokio::time::timeout_at;
 use crate::aws::Aws;
 use crate::budget::Deadline;
 use crate::entry::Entry;
-use crate::event_bus_name::EventBusName;
 use crate::retry::{AttemptError, CallError, attempts};
 
 use batches::{CallLimits, batches};
 use classic::ClassicBus;
 use custom::CustomBus;
 pub use error::PutError;
+pub use name::EventBusName;
 
 /// The event bus that events go to.
 #[derive(Debug)]

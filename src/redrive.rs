@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::RedriveConfig;
 use crate::entry::Entry;
 use crate::event_bus::EventBus;
-use crate::queue_message::{ReceivedBody, ReceivedMessage};
+use crate::retry_queue::{ReceivedBody, ReceivedMessage};
 use crate::signing::Verified;
 
 mod judge;

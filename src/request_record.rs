@@ -15,7 +15,7 @@ use crate::event_bus::Delivered;
 use crate::log;
 use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
-use crate::queue_message::QueueMessage;
+use crate::retry_queue::QueueMessage;
 use crate::signing::StrayCharacter;
 
 /// The log record of one request. What is not known of it is left out.

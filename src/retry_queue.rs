@@ -1,5 +1,7 @@
 //! The retry queue, from which `redrive` puts an event on the bus that the bus did not take.
 
+mod message;
+
 use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
@@ -8,8 +10,9 @@ use aws_sdk_sqs::types::MessageAttributeValue;
 use thiserror::Error;
 
 use crate::budget::Deadline;
-use crate::queue_message::QueueMessage;
 use crate::retry::{CallError, attempts};
+
+pub use message::{QueueMessage, ReceivedBody, ReceivedMessage, Unreadable};
 
 /// The message attribute that repeats the reason.
 const REASON_ATTRIBUTE: &str = "reason";

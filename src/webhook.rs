@@ -16,12 +16,11 @@ use crate::config::WebhookConfig;
 use crate::entry::Entry;
 use crate::event_bus::{EventBus, PutError};
 use crate::outcome::{Forgery, Outcome, Reason};
-use crate::queue_message::QueueMessage;
 use crate::request::Request;
 use crate::request_record::RequestRecord;
 use crate::response::Response;
 use crate::retry::CallError;
-use crate::retry_queue::{QueueError, RetryQueue};
+use crate::retry_queue::{QueueError, QueueMessage, RetryQueue};
 use crate::signing::{CannotBeJudged, Judgement, SecretStore, Signed, Verified};
 use crate::timestamp;
 

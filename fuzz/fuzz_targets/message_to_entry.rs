@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use momento_eventbridge::queue_message::{QueueMessage, ReceivedBody, ReceivedMessage};
+use momento_eventbridge::retry_queue::{QueueMessage, ReceivedBody, ReceivedMessage};
 use momento_eventbridge::signing::CannotBeJudged;
 use momento_eventbridge_fuzz::{SECRETS, follow, secrets, signature};
 

@@ -4,7 +4,7 @@
 use hmac::{Hmac, KeyInit, Mac};
 use momento_eventbridge::entry::{Entry, MAX_DETAIL_TYPE_CHARS};
 use momento_eventbridge::outcome::Reason;
-use momento_eventbridge::queue_message::{QueueMessage, ReceivedBody, ReceivedMessage};
+use momento_eventbridge::retry_queue::{QueueMessage, ReceivedBody, ReceivedMessage};
 use momento_eventbridge::signing::Verified;
 use momento_eventbridge::signing::SigningSecrets;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};

@@ -14,8 +14,8 @@ use crate::event_bus::{Delivered, PutError};
 use crate::log;
 use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
-use crate::queue_message::ReceivedMessage;
 use crate::request_record::milliseconds;
+use crate::retry_queue::ReceivedMessage;
 
 /// The outcome of a message that is on the bus, and its metric.
 const REDRIVEN: &str = "Redriven";
