@@ -1,4 +1,4 @@
-//! From entry to delivered: PutEvents of the configured event bus, which answers 200 even where an entry failed.
+//! Puts entries on the configured event bus. PutEvents responds with 200 even if an entry failed.
 //!
 //! A `classic` bus is EventBridge's first kind, the default bus included; a `custom` bus is a Custom Event Bus (API
 //! EventBridgeV2). Only this file distinguishes what they do.
@@ -40,7 +40,7 @@ enum Kind {
 /// EventBridge's confirmation that it has the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivered {
-    /// EventBridge's id of the event, where it gives one.
+    /// EventBridge's id of the event, if it gives one.
     pub event_id: Option<String>,
     /// Whether the bus had the event already and suppressed this repeat.
     pub is_repeat: bool,
@@ -59,7 +59,7 @@ pub struct Put {
 type Results = Vec<Result<Delivered, PutError>>;
 
 impl EventBus {
-    /// The bus of this name or ARN. One attempt at a call to it is given up after this time.
+    /// The bus with this name or ARN. `attempt` is the timeout of one call.
     pub fn new(name: EventBusName, aws: &Aws, attempt: Duration) -> Self {
         Self(match name {
             EventBusName::Classic(name) => Kind::Classic(ClassicBus::new(aws.event_bridge(attempt), name)),
@@ -88,7 +88,7 @@ impl EventBus {
             self.fail_if_missing(function_arn)?;
             made.set(made.get() + 1);
             let mut results = self.call(slice::from_ref(entry), context.xray_trace_id.as_deref()).await?;
-            // A bus that is missing by now has dropped the entry.
+            // PutEvents succeeds on a missing bus, and EventBridge drops the entry.
             self.fail_if_missing(function_arn)?;
             results.pop().unwrap_or(Err(PutError::NotConfirmed))
         })
@@ -118,8 +118,8 @@ impl EventBus {
         results
     }
 
-    /// One call for all. If it is refused as a whole, for what would be met again, one for each: one bad entry must not fail
-    /// the others.
+    /// Makes one call for all entries. If EventBridge refuses the whole call for a lasting reason, makes one for each entry:
+    /// one bad entry must not fail the others.
     async fn put_batch(&self, batch: &[Entry<'_>], deadline: Deadline) -> Results {
         let error = match self.call_before(deadline, batch).await {
             Ok(results) => return results,
@@ -159,7 +159,7 @@ impl EventBus {
         }
     }
 
-    /// Fails while the bus is known not to exist, where PutEvents would not say so.
+    /// Fails while a Classic bus is known to be missing. PutEvents to a Custom Event Bus says so itself.
     fn fail_if_missing(&self, function_arn: &str) -> Result<(), PutError> {
         match &self.0 {
             Kind::Classic(bus) => bus.fail_if_missing(function_arn),

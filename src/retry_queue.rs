@@ -1,4 +1,4 @@
-//! The retry queue, from which `redrive` puts an event on the bus that the bus did not take.
+//! The retry queue: holds what could not be put on the bus, until `redrive` puts it there.
 
 mod message;
 
@@ -23,7 +23,7 @@ pub enum QueueError {
     /// There is no retry queue.
     #[error("NoRetryQueue: RETRY_QUEUE_URL is not set.")]
     NoRetryQueue,
-    /// The request cannot be judged, and its body is larger than what is kept then.
+    /// The request cannot be verified yet, and its body is too large to be kept until then.
     #[error("BodyTooLarge: A body of more than 16,384 bytes is not kept unverified.")]
     BodyTooLarge,
     /// The SendMessage call failed.
@@ -34,7 +34,7 @@ pub enum QueueError {
 /// The retry queue.
 #[derive(Debug)]
 pub struct RetryQueue {
-    /// Made when it is first needed: it costs a sixteenth of the start, and most processes never need it.
+    /// Made when it is first needed, because it takes a sixteenth of the start-up and most processes never need it.
     client: OnceLock<Client>,
     config: SdkConfig,
     url: String,

@@ -35,6 +35,8 @@ pub(super) fn batches<'s, 'e>(entries: &'s [Entry<'e>], limits: CallLimits) -> V
 mod tests {
     use std::borrow::Cow;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::entry::SOURCE;
 
@@ -85,5 +87,25 @@ mod tests {
     #[test]
     fn no_entries_make_no_call() {
         assert!(of_sizes(&[]).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn batches_are_the_entries_in_order_and_only_one_entry_alone_may_be_over_the_limit(
+            sizes in prop::collection::vec(EMPTY_BYTES..700, 0..40)
+        ) {
+            let limits = CallLimits { entries: 4, bytes: 1_000, metadata_bytes: 50 };
+            let batches = within(limits, &sizes);
+            prop_assert_eq!(batches.concat(), sizes);
+            for batch in &batches {
+                let bytes: usize = batch.iter().map(|bytes| bytes + 50).sum();
+                prop_assert!(!batch.is_empty() && batch.len() <= 4 && (bytes <= 1_000 || batch.len() == 1));
+            }
+            // No two calls that follow each other would fit one.
+            for pair in batches.windows(2) {
+                let bytes: usize = pair[0].iter().chain(&pair[1][..1]).map(|bytes| bytes + 50).sum();
+                prop_assert!(pair[0].len() == 4 || bytes > 1_000);
+            }
+        }
     }
 }

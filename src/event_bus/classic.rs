@@ -19,7 +19,7 @@ use probe::Probe;
 /// The longest trace header that EventBridge allows, in characters.
 const MAX_TRACE_HEADER_CHARS: usize = 500;
 
-/// EventBridge's limits for a call; its size in the smaller reading of 1 MB.
+/// EventBridge's limits for a call. AWS says 1 MB without saying which; this is the smaller one.
 pub(super) const CALL_LIMITS: CallLimits = CallLimits { entries: 10, bytes: 1_000_000, metadata_bytes: 0 };
 
 #[derive(Debug)]
@@ -38,15 +38,15 @@ impl ClassicBus {
         Self { client, name, account, probe }
     }
 
-    /// Begins to check whether the bus exists, which also opens the connection that the first event will use, and waits for
-    /// the answer until the deadline.
+    /// Begins to check whether the bus exists, and waits for the answer until the deadline. This also opens the connection
+    /// that the first event will use.
     pub(super) async fn connect(&self, deadline: Deadline) {
         self.probe.begin_check();
         self.probe.known(deadline).await;
     }
 
-    /// Fails while the bus is known to be missing. Checks that again if it is due, beside the put that comes next; only while
-    /// the bus is missing, waits for the answer.
+    /// Fails while the bus is known to be missing. If another check is due, it runs beside the put. A request waits for its
+    /// answer only while the bus is missing.
     pub(super) async fn check(&self, function_arn: &str, deadline: Deadline) -> Result<(), PutError> {
         if self.is_of_another_account(function_arn) {
             return Ok(());
@@ -58,7 +58,7 @@ impl ClassicBus {
         self.fail_if_missing(function_arn)
     }
 
-    /// Asks now whether the bus exists; fails if it doesn't, or if EventBridge does not say.
+    /// Asks now whether the bus exists. Fails if it doesn't, or if EventBridge gives no clear answer.
     pub(super) async fn check_now(&self, function_arn: &str, deadline: Deadline) -> Result<(), PutError> {
         if self.is_of_another_account(function_arn) || self.probe.is_denied() {
             return Ok(());
@@ -69,8 +69,8 @@ impl ClassicBus {
         answer.map(drop).map_err(PutError::BusUnknown)
     }
 
-    /// Fails while the bus is known to be missing. A bus of another account than the function's never is: AWS doesn't document
-    /// what it returns for one.
+    /// Fails while the bus is known to be missing. A bus of another account never counts as missing, because AWS doesn't
+    /// document what it returns for one.
     pub(super) fn fail_if_missing(&self, function_arn: &str) -> Result<(), PutError> {
         if self.probe.is_missing() && !self.is_of_another_account(function_arn) {
             return Err(PutError::BusNotFound("The event bus does not exist.".to_owned()));
@@ -112,7 +112,7 @@ fn is_trace_header(header: &str) -> bool {
     !header.is_empty() && header.chars().count() <= MAX_TRACE_HEADER_CHARS
 }
 
-/// The result of each entry. It counts as delivered only if EventBridge says so.
+/// The result of each entry. It counts as delivered only if EventBridge confirms it.
 fn results(output: &PutEventsOutput, count: usize) -> Results {
     let is_failure_unnamed =
         output.failed_entry_count() > 0 && output.entries().iter().all(|entry| entry.error_code().is_none());
@@ -133,90 +133,4 @@ fn results(output: &PutEventsOutput, count: usize) -> Results {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use aws_sdk_eventbridge::types::PutEventsResultEntry;
-
-    use crate::event_bus::tests::id_or_code;
-
-    fn confirmed(id: &str) -> PutEventsResultEntry {
-        PutEventsResultEntry::builder().event_id(id).build()
-    }
-
-    fn failed(code: &str) -> PutEventsResultEntry {
-        PutEventsResultEntry::builder().error_code(code).error_message("Why.").build()
-    }
-
-    fn output(failed: i32, entries: Vec<PutEventsResultEntry>) -> PutEventsOutput {
-        PutEventsOutput::builder().failed_entry_count(failed).set_entries(Some(entries)).build()
-    }
-
-    fn codes(output: &PutEventsOutput, count: usize) -> Vec<String> {
-        results(output, count).into_iter().map(id_or_code).collect()
-    }
-
-    fn request_entry(trace_header: Option<&str>) -> PutEventsRequestEntry {
-        let config = aws_sdk_eventbridge::Config::builder().behavior_version_latest().build();
-        let bus = ClassicBus::new(Client::from_conf(config), "orders".to_owned());
-        let detail = r#"{ "cache":"caf\u00e9", "topic":"t","publish_timestamp":1}"#;
-        let verified = crate::signing::signature::tests::verified(detail.as_bytes());
-        let entry = bus.request_entry(&Entry::parse(&verified).unwrap(), trace_header);
-        assert_eq!(entry.detail(), Some(detail));
-        entry
-    }
-
-    #[test]
-    fn an_entry_is_the_body_byte_for_byte_for_the_configured_bus() {
-        let entry = request_entry(Some("Root=1-2-3"));
-        assert_eq!(entry.source(), Some("Momento"));
-        assert_eq!(entry.detail_type(), Some("café#t"));
-        assert_eq!(entry.event_bus_name(), Some("orders"));
-        assert_eq!(entry.trace_header(), Some("Root=1-2-3"));
-        assert_eq!((entry.time(), entry.resources().len()), (None, 0));
-    }
-
-    #[test]
-    fn a_trace_header_that_event_bridge_would_refuse_is_left_out() {
-        for header in ["", &"x".repeat(501)] {
-            assert_eq!(request_entry(Some(header)).trace_header(), None);
-        }
-        assert!(request_entry(Some(&"x".repeat(500))).trace_header().is_some());
-    }
-
-    #[test]
-    fn the_account_of_a_bus_is_told_by_its_arn_alone() {
-        assert_eq!(account_of("arn:aws:events:eu-west-1:123456789012:event-bus/orders"), Some("123456789012"));
-        assert_eq!(account_of("arn:aws:lambda:eu-west-1:123456789012:function:webhook"), Some("123456789012"));
-        assert_eq!(account_of("orders"), None);
-        assert_eq!(account_of(""), None);
-    }
-
-    #[test]
-    fn each_entry_has_the_result_in_its_place() {
-        let mixed = output(1, vec![confirmed("a"), failed("ThrottlingException"), confirmed("c")]);
-        assert_eq!(codes(&mixed, 3), ["a", "ThrottlingException", "c"]);
-    }
-
-    #[test]
-    fn what_is_not_confirmed_is_not_delivered() {
-        assert_eq!(codes(&output(0, vec![]), 1), ["NotConfirmed"]);
-        assert_eq!(codes(&output(1, vec![confirmed("a")]), 1), ["NotConfirmed"]);
-        assert_eq!(codes(&output(0, vec![PutEventsResultEntry::builder().build()]), 1), ["NotConfirmed"]);
-        assert_eq!(codes(&output(0, vec![confirmed("a")]), 2), ["a", "NotConfirmed"]);
-    }
-
-    #[test]
-    fn the_code_of_a_failed_entry_decides_whether_it_is_retryable() {
-        for (code, worth) in [
-            ("InternalFailure", true),
-            ("InternalException", true),
-            ("ThrottlingException", true),
-            ("AccessDeniedException", false),
-            ("InvalidArgument", false),
-            ("MalformedDetail", false),
-            ("NotAuthorizedForSourceException", false),
-        ] {
-            assert_eq!(ServiceError::new(code, "").is_transient, worth, "{code}");
-        }
-    }
-}
+mod tests;

@@ -1,4 +1,4 @@
-//! A Custom Event Bus, of the API EventBridgeV2: it suppresses a repeat of an event for five minutes.
+//! A Custom Event Bus (API EventBridgeV2). It suppresses a repeat of an event for five minutes.
 
 use aws_sdk_eventbridgev2::Client;
 use aws_sdk_eventbridgev2::error::{BuildError, SdkError};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 
 use super::{CallLimits, Delivered, PutError, Results};
-use crate::budget::{self, Deadline};
+use crate::budget::Deadline;
 use crate::entry::{Entry, MAX_DETAIL_TYPE_CHARS, SOURCE};
 use crate::retry::{CallError, ServiceError};
 
@@ -21,7 +21,7 @@ const DEDUPLICATION_ID_CHARS: usize = 64;
 pub(super) const CALL_LIMITS: CallLimits =
     CallLimits { entries: 100, bytes: 1_048_576, metadata_bytes: DEDUPLICATION_ID_CHARS + MAX_DETAIL_TYPE_CHARS * 4 };
 
-/// The one code of a failed entry that AWS documents as a fault of the entry itself.
+/// The only code that AWS documents for an invalid entry.
 const INVALID_ENTRY: &str = "VALIDATION_ERROR";
 
 #[derive(Debug)]
@@ -35,11 +35,11 @@ impl CustomBus {
         Self { client, arn }
     }
 
-    /// Opens the connection that the first event will use. No answer changes anything, since PutEvents says itself that the
-    /// bus does not exist.
+    /// Opens the connection that the first event will use. The answer changes nothing, because PutEvents itself reports a
+    /// missing bus.
     pub(super) async fn describe(&self, deadline: Deadline) {
         let describe = self.client.describe_event_bus().event_bus_arn(&self.arn).send();
-        let answer = timeout_at(deadline.at_most(budget::DESCRIBE_BUS).instant(), describe).await;
+        let answer = timeout_at(deadline.instant(), describe).await;
         let error = answer.ok().and_then(Result::err);
         let error = error.as_ref().and_then(SdkError::as_service_error);
         if error.is_some_and(DescribeEventBusError::is_resource_not_found_exception) {
@@ -60,7 +60,7 @@ impl CustomBus {
     }
 }
 
-/// `Time` and `Resources` are left unset; a trace header does not exist here.
+/// `Time` and `Resources` stay unset. This kind of bus has no trace header.
 fn request_entry(entry: &Entry<'_>) -> Result<PutEventsRequestEntry, BuildError> {
     let detail_type = entry.detail_type();
     let metadata = PutEventsSystemMetadata::builder()
@@ -75,7 +75,7 @@ fn request_entry(entry: &Entry<'_>) -> Result<PutEventsRequestEntry, BuildError>
         .build()
 }
 
-/// 409 is a bus that is being created or deleted.
+/// Status 409 means that the bus is being created or deleted.
 fn call_error(error: SdkError<PutEventsError, HttpResponse>) -> CallError {
     let is_conflict = error.raw_response().is_some_and(|response| response.status().as_u16() == 409);
     match CallError::from(error) {
@@ -84,7 +84,7 @@ fn call_error(error: SdkError<PutEventsError, HttpResponse>) -> CallError {
     }
 }
 
-/// The result of each entry. Only a known code of success counts: a repeat may have no event id.
+/// The result of each entry. Only a known success code counts as delivered, because a repeat may have no event id.
 fn results(output: &PutEventsOutput, count: usize) -> Results {
     (0..count).map(|place| output.entries().get(place).map_or(Err(PutError::NotConfirmed), result)).collect()
 }
@@ -92,7 +92,7 @@ fn results(output: &PutEventsOutput, count: usize) -> Results {
 fn result(entry: &PutEventsResultEntry) -> Result<Delivered, PutError> {
     if let Some(code) = entry.error_code() {
         let message = entry.error_message().unwrap_or("EventBridge gave no message.");
-        // AWS documents one code; any other may be that of an event group over its rate.
+        // AWS documents only one code. Any other may mean that an event group exceeded its rate.
         let is_transient = code != INVALID_ENTRY;
         return Err(PutError::Entry(ServiceError { is_transient, ..ServiceError::new(code, message) }));
     }

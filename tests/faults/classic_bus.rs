@@ -62,11 +62,13 @@ pub fn redrive_cases() -> Vec<Case> {
             vec![describes(HalfBody)],
             failing(0..10).calls(0),
         ),
-        good(
-            "a 500 from DescribeEventBus on every call leaves the batch in the queue",
-            vec![describes(Error(500, "InternalFailure"))],
-            failing(0..10).calls(0),
-        ),
+        Case::new("a 500 from DescribeEventBus on every call leaves the batch in the queue", |name, bus| async move {
+            let mut sandbox = Sandbox::with(bus).await;
+            fail(&mut sandbox, vec![describes(Error(500, "InternalFailure"))]).await;
+            let row = redrive::run(name, &sandbox, good_messages(), failing(0..10).calls(0)).await;
+            assert_eq!(sandbox.eventbridge.calls("DescribeEventBus").len(), 3, "DescribeEventBus calls");
+            row
+        }),
         good(
             "a DescribeEventBus that is reset once during redrive is called again",
             vec![first_describe(Reset)],
@@ -276,8 +278,8 @@ async fn with_open_question(bus: Bus) -> (Sandbox, Function) {
     sandbox.eventbridge.state().service = EventBridge::default();
     sandbox.eventbridge.plan("DescribeEventBus", first(3, Reset));
     let function = sandbox.start(WEBHOOK).await;
-    function.runtime.ready().await;
     until_a_check_is_due(&function).await;
+    assert_eq!(sandbox.eventbridge.calls("DescribeEventBus").len(), 3, "DescribeEventBus calls at start");
     (sandbox, function)
 }
 

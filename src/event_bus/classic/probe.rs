@@ -1,4 +1,4 @@
-//! Asks EventBridge whether a Classic bus exists: PutEvents to one that does not exist succeeds and drops the events.
+//! Asks EventBridge whether a Classic bus exists. PutEvents to a missing bus succeeds, and EventBridge drops the events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::budget::{self, Deadline};
 use crate::clock;
 use crate::retry::{AttemptError, CallError, hedged};
 
-/// Checks whether the bus exists, and keeps what EventBridge said.
+/// Checks whether the bus exists, and keeps the answer.
 #[derive(Debug)]
 pub(super) struct Probe {
     client: Client,
@@ -23,7 +23,7 @@ pub(super) struct Probe {
     has_warned: AtomicBool,
 }
 
-/// Counts a check as running for as long as it lives.
+/// A check that runs in the background. It counts as running until it is dropped.
 struct Check(Arc<Probe>);
 
 impl Drop for Check {
@@ -46,7 +46,7 @@ impl Probe {
         self.existence.borrow().is_denied()
     }
 
-    /// Begins a check if one is due. It goes on in the background, after the request and after a freeze.
+    /// Begins a check if one is due. It runs in the background, and continues after the request and after a freeze.
     pub(super) fn begin_check(self: &Arc<Self>) {
         let now = clock::now();
         if self.existence.borrow().is_check_due(now) {
@@ -56,12 +56,12 @@ impl Probe {
         }
     }
 
-    /// Waits for a clear answer, where none is known, or for the end of the checks that are running.
+    /// Waits until a clear answer is known or no check is running.
     pub(super) async fn known(&self, deadline: Deadline) {
         self.wait(deadline, Existence::is_known).await;
     }
 
-    /// Waits for another clear answer than the one that is known, or for the end of the checks that are running.
+    /// Waits until there is a newer clear answer or no check is running.
     pub(super) async fn answered(&self, deadline: Deadline) {
         let before = self.existence.borrow().answered();
         self.wait(deadline, |existence| existence.answered() != before).await;
@@ -70,12 +70,11 @@ impl Probe {
     async fn wait(&self, deadline: Deadline, is_over: impl Fn(&Existence) -> bool) {
         let mut existence = self.existence.subscribe();
         let over = existence.wait_for(|existence| is_over(existence) || !existence.is_checking());
-        // At the deadline, what is known counts.
+        // After a timeout, the last clear answer counts.
         let _ = timeout_at(deadline.instant(), over).await;
     }
 
-    /// Asks now: up to three calls until an answer is clear, the next one beside the last if that is late. What the answer
-    /// says counts from then on.
+    /// Makes up to three calls until one has a clear answer, which is kept. A call that is late gets another one beside it.
     pub(super) async fn check(&self) -> Result<Answer, CallError> {
         let calls = AtomicUsize::new(0);
         hedged(budget::DESCRIBE_LATE, || self.calls(&calls)).await
@@ -126,7 +125,7 @@ impl Probe {
         }
     }
 
-    /// What EventBridge cannot encrypt, it drops after PutEvents has succeeded.
+    /// EventBridge drops an event that it cannot encrypt, after PutEvents succeeded.
     fn warn_if_events_may_be_dropped(&self, bus: &DescribeEventBusOutput) {
         let has_own_key = bus.kms_key_identifier().is_some_and(|key| !key.is_empty());
         let has_queue = bus.dead_letter_config().and_then(|config| config.arn()).is_some_and(|arn| !arn.is_empty());
