@@ -218,7 +218,12 @@ fn event_buses_that_are_missing() -> Vec<Case> {
             |name, bus| async move {
                 let (sandbox, function) = with_open_question(bus).await;
                 sandbox.eventbridge.plan("PutEvents", once(Error(408, "RequestTimeout")));
-                post_and_check(name, &sandbox, &function, Start::Warm, &queued("BusNotFound").puts(1).sends(1)).await
+                let row =
+                    post_and_check(name, &sandbox, &function, Start::Warm, &queued("BusNotFound").puts(1).sends(1))
+                        .await;
+                let record = function.process.record("Queued", |record| record["outcome"] == "Queued").await;
+                assert_eq!(record["attempts"], 1, "{record}");
+                row
             },
         ),
         Case::new(
