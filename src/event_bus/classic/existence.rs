@@ -85,6 +85,15 @@ impl Existence {
         self.running > 0
     }
 
+    /// Lets this much time pass by the wall clock, in milliseconds.
+    #[cfg(test)]
+    pub(super) fn grow_older(&mut self, milliseconds: i64) {
+        self.checked_at = self.checked_at.map(|checked_at| checked_at - milliseconds);
+        if let Some((_, call)) = &mut self.known {
+            call.at -= milliseconds;
+        }
+    }
+
     /// The call with the answer that counts.
     pub(super) fn answered(&self) -> Option<Call> {
         self.known.map(|(_, call)| call)

@@ -138,3 +138,6 @@ impl Probe {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
