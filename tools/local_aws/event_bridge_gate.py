@@ -1,5 +1,5 @@
-"""Stands between the functions and the local EventBridge (AWS_ENDPOINT_URL_EVENTBRIDGE): sees each entry as it was put,
-byte for byte, and can refuse, as EventBridge does in an outage."""
+"""Stands between the functions and the local EventBridge (AWS_ENDPOINT_URL_EVENTBRIDGE), or another service: sees each
+entry as it was put, byte for byte, and can refuse, as the service does in an outage."""
 
 from __future__ import annotations
 

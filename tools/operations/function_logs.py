@@ -31,10 +31,7 @@ class Logs:
     def count(self, metric: str, since: datetime) -> int:
         return int(sum(line.get(metric, 0) for line in self.lines(self.webhook, since, metric) if "_aws" in line))
 
-    def have_verified(self, since: datetime, is_only_secret: bool) -> bool:
-        """Whether an event was verified with the new secret. If others are stored besides it, only an event tells that
-        was kept before, because none of them had signed it."""
-        if is_only_secret and any("_aws" in line for line in self.lines(self.webhook, since, "Delivered")):
-            return True
+    def have_verified_kept(self, since: datetime) -> bool:
+        """Whether a request that no secret had signed before was verified, and so was signed with the new one."""
         records = self.lines(self.redrive, since, "RotationInProgress")
         return any(record.get("outcome") == "Redriven" for record in records)
