@@ -6,9 +6,8 @@ import json
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pexpect
 import pytest
@@ -17,7 +16,7 @@ from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.event_bridge_gate import EventBridgeGate
 from tools.local_aws.server import LocalAws
 from tools.momento.webhook import captured_body, now, post_signed
-from tools.paths import ARCHITECTURE, ROOT
+from tools.testing.deployed_stack import Stack, deployed
 from tools.testing.rotate_secret import end_of, rotate_secret_at_a_terminal
 from tools.waiting import wait_for
 
@@ -26,44 +25,6 @@ EVENTS, EVENTS_A_SECOND = 600, 50
 # Seconds after the first event.
 SIGNER_CHANGES, SECRET_CHANGES = 1, 11
 OUTAGE_BEGINS, OUTAGE_ENDS = 4, 24
-
-
-class Stack:
-    def __init__(self, aws: LocalAws, name: str, outputs: dict[str, str]):
-        self.aws, self.name, self.outputs = aws, name, outputs
-        self.url = aws.function_url_local(outputs["FunctionUrl"])
-
-    def read_secrets_through(self, gate: EventBridgeGate) -> None:
-        functions = self.aws.client("lambda")
-        for output in ("WebhookFunctionName", "RedriveFunctionName"):
-            function = functions.get_function_configuration(FunctionName=self.outputs[output])
-            variables = function["Environment"]["Variables"] | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": gate.url}
-            functions.update_function_configuration(
-                FunctionName=self.outputs[output], Environment={"Variables": variables}
-            )
-
-    def retry_every(self, seconds: int) -> None:
-        """The template hides a message for three minutes after each attempt; a test has no time for that."""
-        attributes = {"VisibilityTimeout": str(seconds)}
-        self.aws.client("sqs").set_queue_attributes(QueueUrl=self.outputs["RetryQueueUrl"], Attributes=attributes)
-
-    def is_empty(self) -> bool:
-        """Whether neither queue has a message, received ones included."""
-        names, sqs = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], self.aws.client("sqs")
-        answers = [
-            sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=names)
-            for output in ("RetryQueueUrl", "DeadLetterQueueUrl")
-        ]
-        return all(number == "0" for answer in answers for number in answer["Attributes"].values())
-
-
-@contextmanager
-def deployed(aws: LocalAws, name: str, secret: str = OLD) -> Iterator[Stack]:
-    parameters = {"MomentoSecretString": secret, "EventBridgeBus": name, "Architecture": ARCHITECTURE}
-    try:
-        yield Stack(aws, name, aws.deploy(name, ROOT / "template.yaml", parameters))
-    finally:
-        aws.delete(name)
 
 
 class Momento:
@@ -104,7 +65,7 @@ def is_delivered(stack: Stack, gate: EventBridgeGate, sent: dict[bytes, int]) ->
         return put >= sent.keys()
 
     wait_for("each event to be on the bus", all_are_on_the_bus, 120, pause=0.5)
-    wait_for("the queues to be empty", stack.is_empty, 60, pause=0.5)
+    wait_for("the queues to be empty", lambda: stack.waiting() == 0, 60, pause=0.5)
     return Counter(sent.values())
 
 
@@ -121,7 +82,7 @@ def test_a_rotation_under_load_loses_nothing(
     make_bus(name)
     secrets = EventBridgeGate()
     secrets.target = aws.endpoint
-    with deployed(aws, name) as stack, rotate_secret_at_a_terminal(aws, "--stack-name", name) as terminal:
+    with deployed(aws, name, OLD) as stack, rotate_secret_at_a_terminal(aws, "--stack-name", name) as terminal:
         stack.read_secrets_through(secrets)
         stack.retry_every(seconds=10)
         terminal.expect_exact("The rotation has begun")
@@ -164,7 +125,7 @@ def test_a_wrong_secret_that_is_put_right_in_the_rotation_loses_nothing(
 ) -> None:
     make_bus("rotation-wrong")
     name = "rotation-wrong"
-    with deployed(aws, name) as stack, rotate_secret_at_a_terminal(aws, "--stack-name", name) as terminal:
+    with deployed(aws, name, OLD) as stack, rotate_secret_at_a_terminal(aws, "--stack-name", name) as terminal:
         stack.retry_every(seconds=10)
         terminal.expect_exact("The rotation has begun")
         assert post_signed(stack.url, OLD, captured_body()).status == 200

@@ -20,6 +20,8 @@ class EventBridgeGate:
         self.target = ""
         self._refusing = 0.0
         self._refused = 0
+        # Calls that reached the service.
+        self.forwarded = 0
         self._entries: list[dict] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -55,6 +57,7 @@ class EventBridgeGate:
         if random.random() < self._refusing:
             self._refused += 1
             return 503, b'{"__type":"InternalException","message":"refused by the test"}'
+        self.forwarded += 1
         connection = http.client.HTTPConnection(urlsplit(self.target).netloc, timeout=10)
         try:
             connection.request("POST", path, body, headers)

@@ -1,0 +1,82 @@
+"""The deployed template, with what the tests of its queues and secrets do with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tools.local_aws.event_bridge_gate import EventBridgeGate
+from tools.local_aws.server import LocalAws
+from tools.paths import ARCHITECTURE, ROOT
+from tools.waiting import wait_for
+
+
+class Stack:
+    def __init__(self, aws: LocalAws, name: str, outputs: dict[str, str]):
+        self.aws, self.name, self.outputs = aws, name, outputs
+        self.url = aws.function_url_local(outputs["FunctionUrl"])
+
+    def read_secrets_through(self, gate: EventBridgeGate) -> None:
+        functions = self.aws.client("lambda")
+        for output in ("WebhookFunctionName", "RedriveFunctionName"):
+            function = functions.get_function_configuration(FunctionName=self.outputs[output])
+            variables = function["Environment"]["Variables"] | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": gate.url}
+            functions.update_function_configuration(
+                FunctionName=self.outputs[output], Environment={"Variables": variables}
+            )
+
+    def retry_every(self, seconds: int) -> None:
+        """The template hides a message for three minutes after each attempt; a test has no time for that."""
+        attributes = {"VisibilityTimeout": str(seconds)}
+        self.aws.client("sqs").set_queue_attributes(QueueUrl=self.outputs["RetryQueueUrl"], Attributes=attributes)
+
+    def waiting(self) -> int:
+        """How many messages are in both queues, received ones included."""
+        names, sqs = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], self.aws.client("sqs")
+        answers = [
+            sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=names)
+            for output in ("RetryQueueUrl", "DeadLetterQueueUrl")
+        ]
+        return sum(int(number) for answer in answers for number in answer["Attributes"].values())
+
+    def redrives(self, is_on: bool) -> None:
+        functions, name = self.aws.client("lambda"), self.outputs["RedriveFunctionName"]
+        [mapping] = functions.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=is_on)
+
+    def age_waiting(self, minutes: int, seconds: float) -> None:
+        """Replaces each message in the retry queue, while nobody redrives, by one that was received so much earlier.
+        A message is visible again after so many seconds at most."""
+        sqs, queue, number = self.aws.client("sqs"), self.outputs["RetryQueueUrl"], self.waiting()
+        received: list[dict] = []
+
+        def all_are_received() -> bool:
+            page = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, VisibilityTimeout=3600)
+            received.extend(page.get("Messages", []))
+            return len(received) == number
+
+        wait_for("each message to be received", all_are_received, seconds, pause=0.01)
+        for message in received:
+            content = json.loads(message["Body"])
+            content["receivedAt"] -= minutes * 60_000
+            sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(content))
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+
+    def metric(self, function: str, name: str) -> int:
+        """The sum of a metric that a function has written to its log."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        group = self.outputs[f"{function}LogGroup"]
+        events = [
+            event for page in pages.paginate(logGroupName=group, filterPattern='"_aws"') for event in page["events"]
+        ]
+        return int(sum(json.loads(event["message"]).get(name, 0) for event in events))
+
+
+@contextmanager
+def deployed(aws: LocalAws, name: str, secret: str) -> Iterator[Stack]:
+    parameters = {"MomentoSecretString": secret, "EventBridgeBus": name, "Architecture": ARCHITECTURE}
+    try:
+        yield Stack(aws, name, aws.deploy(name, ROOT / "template.yaml", parameters))
+    finally:
+        aws.delete(name)
