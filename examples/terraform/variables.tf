@@ -117,7 +117,7 @@ variable "alarm_topic_arn" {
 }
 
 variable "forged_threshold" {
-  description = "Forged requests within 5 minutes that raise an alarm."
+  description = "Requests within 5 minutes whose well-formed signature matches no signing secret that raise an alarm."
   type        = number
   default     = 20
 }

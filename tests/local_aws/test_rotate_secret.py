@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pexpect
 import pytest
 
 from tools.local_aws.server import LocalAws
 from tools.operations import stored_secret
+from tools.testing.docs import blocks
 from tools.testing.rotate_secret import end_of, rotate_secret, rotate_secret_at_a_terminal
 from tools.waiting import wait_for
 
@@ -202,6 +205,18 @@ def test_a_pipeline_begins_the_rotation_before_it_has_the_new_secret(aws: LocalA
     done = rotate_secret(aws, "--secret-id", secret.id, given=NEW)
     assert done.returncode == 0, done.stderr
     assert (secret.labelled(CURRENT), secret.labelled(PENDING)) == (NEW, None)
+
+
+def test_the_documented_commands_rotate_the_secret_by_hand(aws: LocalAws, make_secret: Callable[..., Secret]):
+    secret = make_secret()
+    [commands] = blocks("rotation.md", "Rotate by hand", "sh")
+    path = f"{Path(sys.executable).parent}:{aws.caller_environment['PATH']}"
+    environment = {**aws.caller_environment, "PATH": path, "SECRET_ID": secret.id}
+    command = ["bash", "-euc", commands]
+    done = subprocess.run(command, env=environment, input=NEW + "\n", capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [secret.labelled(label) for label in (CURRENT, PREVIOUS, PENDING)] == [NEW, OLD, None]
+    assert NEW not in done.stdout
 
 
 # ---- What stops it before it changes anything
