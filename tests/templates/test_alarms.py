@@ -46,6 +46,11 @@ def test_what_is_counted_adds_up_over_the_period_and_not_beyond_it(name: str):
         assert state(alarm, {HOUR - 1 - place * period: 1.0 for place in range(threshold)}) == AlarmState(False, 0)
 
 
+def test_requests_without_a_well_formed_signature_raise_no_alarm():
+    noise = [Sample("MomentoEventBridge", "Forged", "<WebhookFunction>", at, 1.0) for at in range(HOUR)]
+    assert not any(alarm_state(alarm_named(name), noise, HOUR).is_alarm for name in THRESHOLDS)
+
+
 def test_silence_for_as_long_as_was_said_is_an_alarm_and_one_event_ends_it():
     alarm = alarm_named("NoEventAlarm")
     assert state(alarm, dict.fromkeys(range(0, HOUR, 60), 1.0)) == AlarmState(False, 0)
