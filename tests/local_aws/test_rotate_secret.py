@@ -155,11 +155,15 @@ def rotate_with_interruptions(aws: LocalAws, secret: Secret, number: signal.Sign
         interrupt(terminal, "The new secret is stored. To go on, run this command again")
     assert secret.labelled(PENDING)
 
-    with rotate_secret_at_a_terminal(aws, *arguments) as terminal:
-        terminal.expect_exact("A rotation is in progress, and the new secret is stored.")
-        terminal.expect_exact("Press Enter to go on")
-        terminal.sendline()
-        assert end_of(terminal) == 0
+    for is_last in (False, True):
+        with rotate_secret_at_a_terminal(aws, *arguments) as terminal:
+            terminal.expect_exact("A rotation is in progress, and the new secret is stored.")
+            terminal.expect_exact("Press Enter to go on")
+            if not is_last:
+                interrupt(terminal, "The new secret is stored. To go on, run this command again")
+                continue
+            terminal.sendline()
+            assert end_of(terminal) == 0
     assert json.loads(secret.labelled(CURRENT)) == [NEW, "whsec-stock"]
     assert secret.labelled(PENDING) is None
 

@@ -13,7 +13,9 @@ from typing import Any
 from tools.operations.aws import AWS_ERRORS, boto3
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
+# The version that has the label tells by its ID whose it is, and whether the new secret was stored before it.
 OWN_VERSION = "momento-rotation-"
+AFTER_STORE = f"{OWN_VERSION}stored-"
 # A version counts as a rotation in progress for 30 minutes. It is renewed in time, for two hours in all.
 RENEW_SECONDS, RENEWALS = 600, 9
 # What is copied along with a secret, besides white space: quotation marks, a byte order mark, zero-width characters.
@@ -30,6 +32,8 @@ class Secret:
         self.client = boto3.client("secretsmanager")
         # The version that has the label AWSPENDING.
         self.pending_id = ""
+        # Whether the new secret was stored in this rotation.
+        self.is_replaced = False
 
     def version(self, label: str) -> dict:
         """The version with this label; empty if there is none."""
@@ -45,7 +49,7 @@ class Secret:
 
     def label_pending(self) -> None:
         """Labels a new version. It takes the label from an older one, so that there is no moment without it."""
-        new = OWN_VERSION + secrets.token_hex(16)
+        new = (AFTER_STORE if self.is_replaced else OWN_VERSION) + secrets.token_hex(16)
         self.pending_id = self.pending_id or new
         self.client.put_secret_value(
             SecretId=self.id,
@@ -77,8 +81,9 @@ class Secret:
             thread.join()
 
     def remove_label(self) -> None:
-        version = self.version(PENDING)["VersionId"]
-        self.client.update_secret_version_stage(SecretId=self.id, VersionStage=PENDING, RemoveFromVersionId=version)
+        version = self.version(PENDING).get("VersionId", "")
+        if version.startswith(OWN_VERSION):
+            self.client.update_secret_version_stage(SecretId=self.id, VersionStage=PENDING, RemoveFromVersionId=version)
 
     def removal(self) -> str:
         return (
