@@ -90,10 +90,12 @@ def test_forged_requests_that_cannot_be_judged_stay_unseen_until_they_are_delete
                 sent = list(senders.map(send, [stack.url] * FORGED))
             sending, reads_of_webhook = time.monotonic() - began, secrets.forwarded
             statuses = Counter(status for status, _ in sent)
-            kept = statuses[202]
-            assert statuses.keys() <= {202, 403}
-            assert 0 < kept == stack.waiting()
-            wait_for("the webhook function's metrics", lambda: stack.metric("Webhook", reason) == kept)
+            # 500: the queue did not accept it in time.
+            assert statuses.keys() <= {202, 403, 500}
+            wait_for("the webhook function's metrics", lambda: stack.metric("Webhook", reason) == statuses[202])
+            # A message whose sending seems to fail is sent again.
+            kept = stack.waiting()
+            assert kept >= statuses[202] > 0
             attempt, reads_of_attempt = tried("RedriveFailed")
             assert stack.waiting() == kept
         stack.age_waiting(46, HIDDEN_SECONDS + 10)

@@ -82,6 +82,7 @@ def test_a_rotation_under_load_loses_nothing(
     make_bus(name)
     secrets = EventBridgeGate()
     secrets.target = aws.endpoint
+    later: list[int] = []
     with deployed(aws, name, OLD) as stack, rotate_secret_at_a_terminal(aws, "--stack-name", name) as terminal:
         stack.read_secrets_through(secrets)
         stack.retry_every(seconds=10)
@@ -98,7 +99,10 @@ def test_a_rotation_under_load_loses_nothing(
                 terminal.expect_exact("The new secret is stored.")
                 momento.wait_until(OUTAGE_ENDS)
                 assert secrets.refused
-            wait_for("an event to be delivered", lambda: post_signed(stack.url, NEW, captured_body()).status == 200)
+            wait_for(
+                "a later event",
+                lambda: later.append(post_signed(stack.url, NEW, captured_body()).status) or 200 in later,
+            )
         else:
             momento.wait_until(SECRET_CHANGES)
             terminal.sendline(NEW)
@@ -109,7 +113,7 @@ def test_a_rotation_under_load_loses_nothing(
         took = time.monotonic() - momento.began
     secrets.close()
     assert statuses.keys() <= {200, 202}
-    assert 0 < int(kept) <= statuses[202]
+    assert 0 < int(kept) <= statuses[202] + later.count(202)
     assert "refused" not in terminal.logfile_read.getvalue().split("The rotation has ended.")[1]
     record_property(
         "figure",
