@@ -8,29 +8,39 @@ use serde_json::Value;
 
 use crate::handler::Handler;
 use crate::paths::root;
+use crate::report::HANDLERS;
 
-/// As Cargo builds it: with the system's C library, and without the profile in pgo/, which fits few commits.
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
+/// As Cargo builds it: with the system's C library, and without a profile.
 pub fn webhook() -> Result<Handler, Box<dyn Error>> {
     Ok(Handler::new("webhook", build("Cargo.toml", "webhook")?))
 }
 
-/// `webhook` as it is deployed, and the handlers that it is compared with.
-pub fn all() -> Result<[Handler; 3], Box<dyn Error>> {
-    let deployed = deployed()?;
+/// `webhook` as it is deployed, with the profile PROFILE (if there is one) and without, and what it is compared with.
+pub fn all() -> Result<Vec<Handler>, Box<dyn Error>> {
+    let [profiled, unprofiled, plain, no_op] = HANDLERS;
+    let mut handlers = Vec::new();
+    if let Some(profile) = std::env::var("PROFILE").ok().filter(|profile| !profile.is_empty()) {
+        handlers.push(Handler::new(profiled, deployable(profiled, &profile)?));
+    }
+    handlers.push(Handler::new(unprofiled, deployable(unprofiled, "")?));
     eprintln!("The first build of the plain handler takes minutes.");
-    Ok([
-        Handler::new("webhook", deployed),
-        Handler::new("plain", build("bench/plain-handler/Cargo.toml", "plain-handler")?),
-        Handler::new("no-op", build("bench/no-op-handler/Cargo.toml", "no-op-handler")?),
-    ])
+    handlers.push(Handler::new(plain, build("bench/plain-handler/Cargo.toml", "plain-handler")?));
+    handlers.push(Handler::new(no_op, build("bench/no-op-handler/Cargo.toml", "no-op-handler")?));
+    Ok(handlers)
 }
 
-fn deployed() -> Result<PathBuf, Box<dyn Error>> {
-    let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-    if !Command::new(root().join("scripts/build")).env("ARCHITECTURE", architecture).status()?.success() {
+/// The next build writes to the same path, so the binary is copied.
+fn deployable(name: &str, profile: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let mut build = Command::new(root().join("scripts/build"));
+    if !build.env("ARCHITECTURE", ARCHITECTURE).env("PROFILE", profile).status()?.success() {
         return Err("scripts/build could not build webhook; its own message says why.".into());
     }
-    Ok(root().join(format!("target/deployable/lambda-{architecture}/webhook/bootstrap")))
+    let folder = root().join("target/deployable");
+    let copy = folder.join(name);
+    std::fs::copy(folder.join(format!("lambda-{ARCHITECTURE}/webhook/bootstrap")), &copy)?;
+    Ok(copy)
 }
 
 fn build(manifest: &str, name: &str) -> Result<PathBuf, Box<dyn Error>> {

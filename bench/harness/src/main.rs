@@ -1,7 +1,7 @@
 //! Runs handlers as processes of their own against the fakes of the test kit, over TLS.
 //!
-//! - `harness bench ROUNDS` measures the handlers in turn at each round-trip time and body size, and writes the tables and
-//!   the plot of docs/performance.md.
+//! - `harness bench ROUNDS` measures the handlers in turn, and writes the table and the plot of docs/performance.md. PROFILE is
+//!   that of the released `webhook`; without it, only the table is printed.
 //! - `harness instructions check` compares the instructions of `webhook` with bench/instructions.json, and fails if one
 //!   count is more than 10% higher. `harness instructions write` replaces that file.
 //! - `harness profile BINARY` sends events to a `webhook` that counts its branches, for scripts/profile.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::measure::{BODIES, NO_DELAY, ROUND_TRIPS, Run, milliseconds};
-use crate::report::{Figure, HANDLERS, Read, TYPICAL_BODY, body_name, figure, number, share};
+use crate::report::{Figure, HANDLERS, Read, TYPICAL_BODY, WEBHOOKS, body_name, figure, share};
 
 const WIDTH: f64 = 900.0;
 const LABELS: f64 = 260.0;
@@ -12,8 +12,8 @@ const ROW: f64 = 26.0;
 const BAR: f64 = ROW - 8.0;
 const GAP: f64 = 8.0;
 /// Of each handler: its color, and a lighter one.
-const COLORS: [(&str, &str); 3] = [("#0b6e99", "#adcedd"), ("#b5651d", "#e6cbb3"), ("#8a8a8a", "#d8d8d8")];
-const MISSED: &str = "#c0392b";
+const COLORS: [(&str, &str); HANDLERS.len()] =
+    [("#0b6e99", "#adcedd"), ("#5fa3bd", "#d3e6ed"), ("#b5651d", "#e6cbb3"), ("#8a8a8a", "#d8d8d8")];
 
 pub fn draw(figures: &[Figure], runs: &[Run]) -> String {
     let mut canvas = Canvas { shapes: Vec::new(), y: 8.0 };
@@ -60,17 +60,19 @@ impl Canvas {
     }
 
     fn ratios(&mut self, figures: &[Figure]) {
-        self.heading("webhook relative to the plain handler (full width); the dark line is the target");
+        self.heading("webhook relative to the plain handler (full width); light: without a profile");
         for figure in figures {
-            let Some(target) = figure.target else { continue };
-            let (y, ratio) = (self.y, figure.ratio());
+            let y = self.y;
             self.rectangle(LABELS, y + 3.0, BARS, BAR, "#f1e7dd");
-            let color = if ratio <= target { COLORS[0].0 } else { MISSED };
-            self.rectangle(LABELS, y + 3.0, ratio.min(1.0) * BARS, BAR, color);
-            self.rectangle(LABELS + target * BARS - 1.0, y, 2.0, ROW - 2.0, "#222");
+            let mut values = Vec::new();
+            for (place, handler) in WEBHOOKS.into_iter().filter(|&handler| figure.is_of(handler)).enumerate() {
+                let ratio = figure.ratio(handler);
+                let half = y + 3.0 + place as f64 * BAR / 2.0;
+                self.rectangle(LABELS, half, ratio.min(1.0) * BARS, BAR / 2.0, COLORS[handler].0);
+                values.push(share(ratio));
+            }
             self.text(LABELS - 10.0, figure.name, r#" text-anchor="end""#);
-            let of = format!("{} of {} {}", number(figure.median(0)), number(figure.median(1)), figure.unit);
-            self.text(LABELS + BARS + 8.0, &format!("{}: {of}", share(ratio)), "");
+            self.text(LABELS + BARS + 8.0, &values.join(", "), "");
             self.y += ROW;
         }
     }
@@ -81,7 +83,7 @@ impl Canvas {
             let of = |read: Read| medians(runs, read, round_trip, TYPICAL_BODY)[handler];
             (of(|run| run.start_up), of(|run| run.first))
         };
-        let all = ROUND_TRIPS.iter().flat_map(|&round_trip| [0, 1, 2].map(|handler| times(round_trip, handler)));
+        let all = ROUND_TRIPS.iter().flat_map(|&delay| (0..HANDLERS.len()).map(move |handler| times(delay, handler)));
         let longest = all.map(|(start_up, first)| start_up + first).fold(0.0, f64::max);
         for round_trip in ROUND_TRIPS {
             for (handler, name) in HANDLERS.iter().enumerate() {
@@ -121,7 +123,7 @@ impl Canvas {
     }
 }
 
-fn medians(runs: &[Run], read: Read, round_trip: Duration, body: usize) -> [f64; 3] {
-    let figure = figure(runs, "", read, round_trip, body, None);
-    [0, 1, 2].map(|handler| figure.median(handler))
+fn medians(runs: &[Run], read: Read, round_trip: Duration, body: usize) -> [f64; HANDLERS.len()] {
+    let figure = figure(runs, "", read, round_trip, body);
+    std::array::from_fn(|handler| figure.median(handler))
 }

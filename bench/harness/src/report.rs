@@ -2,39 +2,42 @@
 
 use std::time::Duration;
 
-use crate::instructions::{Counts, thousands};
-use crate::measure::{BODIES, IN_A_REGION, NO_DELAY, ROUND_TRIPS, Run, milliseconds};
+use crate::instructions::Counts;
+use crate::measure::{IN_A_REGION, NO_DELAY, Run};
 use crate::statistics::{median, quantile};
 
-pub const HANDLERS: [&str; 3] = ["webhook", "plain", "no-op"];
-const PLAIN: usize = 1;
+pub const HANDLERS: [&str; 4] = ["webhook", "webhook-without-profile", "plain", "no-op"];
+/// As it is released, and as anyone builds it.
+pub const WEBHOOKS: [usize; 2] = [0, 1];
+const PLAIN: usize = 2;
 pub const TYPICAL_BODY: usize = 200;
 
-/// One figure of all handlers: one value per run of each.
+/// One figure of all handlers: one value per run of each, and none where it was not measured.
 pub struct Figure {
     pub name: &'static str,
     pub unit: &'static str,
-    values: [Vec<f64>; 3],
-    pub target: Option<f64>,
+    values: [Vec<f64>; HANDLERS.len()],
 }
 
 impl Figure {
-    fn of(name: &'static str, unit: &'static str, target: Option<f64>, value: impl FnMut(usize) -> f64) -> Self {
-        let mut value = value;
-        Self { name, unit, values: [0, 1, 2].map(|handler| vec![value(handler)]), target }
+    pub fn is_of(&self, handler: usize) -> bool {
+        !self.values[handler].is_empty()
     }
 
     pub fn median(&self, handler: usize) -> f64 {
         median(&self.values[handler])
     }
 
-    /// Of `webhook` to the plain handler.
-    pub fn ratio(&self) -> f64 {
-        self.median(0) / self.median(PLAIN)
+    /// To the plain handler.
+    pub fn ratio(&self, handler: usize) -> f64 {
+        self.median(handler) / self.median(PLAIN)
     }
 
     fn cell(&self, handler: usize) -> String {
         let values = &self.values[handler];
+        if values.is_empty() {
+            return String::new();
+        }
         let text = number(self.median(handler));
         match values.len() {
             1 => text,
@@ -63,109 +66,51 @@ fn p99(run: &Run) -> f64 {
     quantile(&run.warm, 99, 100)
 }
 
-pub fn figure(
-    runs: &[Run],
-    name: &'static str,
-    read: Read,
-    round_trip: Duration,
-    body: usize,
-    target: Option<f64>,
-) -> Figure {
+pub fn figure(runs: &[Run], name: &'static str, read: Read, round_trip: Duration, body: usize) -> Figure {
     let values = HANDLERS.map(|handler| {
         let of_handler = runs.iter().filter(|run| run.handler == handler);
         of_handler.filter(|run| (run.round_trip, run.body) == (round_trip, body)).map(read).collect()
     });
-    Figure { name, unit: "ms", values, target }
+    Figure { name, unit: "ms", values }
 }
 
-pub fn main_figures(runs: &[Run], counted: &[Counts; 3], zipped: [usize; 3]) -> Vec<Figure> {
-    let counts = |name, target, read: fn(&Counts) -> u64| {
-        Figure::of(name, "million", target, |handler| read(&counted[handler]) as f64 / 1e6)
+pub fn figures(runs: &[Run], counted: &[Counts; HANDLERS.len() - 1], sizes: &[(&str, usize)]) -> Vec<Figure> {
+    let counts = |name, read: fn(&Counts) -> u64| {
+        let of = |handler: usize| vec![read(&counted[handler]) as f64 / 1e6];
+        Figure { name, unit: "million", values: [vec![], of(0), of(1), of(2)] }
     };
-    let typical = |name, read: Read, target| figure(runs, name, read, NO_DELAY, TYPICAL_BODY, target);
+    let size =
+        |handler| sizes.iter().filter(|(name, _)| *name == handler).map(|(_, bytes)| *bytes as f64 / 1e6).collect();
+    let typical = |name, read: Read| figure(runs, name, read, NO_DELAY, TYPICAL_BODY);
     vec![
-        Figure::of("zip", "MB", Some(0.35), |handler| zipped[handler] as f64 / 1e6),
-        counts("start-up instructions", Some(0.030), |counts| counts.start_up),
-        typical("start-up", |run| run.start_up, None),
-        typical("start-up, CPU", |run| run.start_up_cpu, None),
-        typical("first invocation", |run| run.first, Some(0.20)),
-        counts("first invocation, instructions", None, |counts| counts.first),
-        typical("cold total, no network delay", cold, Some(0.13)),
-        figure(runs, "cold total, 4.5 ms per round trip", cold, IN_A_REGION, TYPICAL_BODY, Some(0.30)),
-        typical("warm p50", p50, Some(0.70)),
-        typical("warm p99", p99, None),
-        typical("CPU per warm invocation", |run| run.warm_cpu, Some(0.50)),
-        counts("warm invocation, instructions", None, |counts| counts.warm),
-        Figure { unit: "MiB", ..typical("peak memory", |run| run.peak_mebibytes, Some(0.47)) },
+        Figure { name: "zip", unit: "MB", values: HANDLERS.map(size) },
+        counts("start-up instructions", |counts| counts.start_up),
+        typical("start-up", |run| run.start_up),
+        typical("start-up, CPU", |run| run.start_up_cpu),
+        typical("first invocation", |run| run.first),
+        counts("first invocation, instructions", |counts| counts.first),
+        typical("cold total, no network delay", cold),
+        figure(runs, "cold total, 4.5 ms per round trip", cold, IN_A_REGION, TYPICAL_BODY),
+        typical("warm p50", p50),
+        typical("warm p99", p99),
+        typical("CPU per warm invocation", |run| run.warm_cpu),
+        counts("warm invocation, instructions", |counts| counts.warm),
+        Figure { unit: "MiB", ..typical("peak memory", |run| run.peak_mebibytes) },
     ]
 }
 
-pub fn main_table(figures: &[Figure]) -> String {
+pub fn table(figures: &[Figure]) -> String {
     let mut lines = vec![
-        "| figure | webhook | plain handler | no-op handler | ratio to plain | target | |".to_owned(),
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- |".to_owned(),
+        "| figure | webhook | ratio | webhook without a profile | ratio | plain handler | no-op handler |".to_owned(),
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |".to_owned(),
     ];
     for figure in figures {
-        let ratio = figure.ratio();
-        let (target, verdict) = match figure.target {
-            None => (String::new(), String::new()),
-            Some(target) if ratio <= target => (share(target), "met".to_owned()),
-            Some(target) => (share(target), format!("missed by {:.0}%", (ratio / target - 1.0) * 100.0)),
-        };
-        let cells = [0, 1, 2].map(|handler| figure.cell(handler)).join(" | ");
-        lines.push(format!(
-            "| {}, {} | {cells} | **{}** | {target} | {verdict} |",
-            figure.name,
-            figure.unit,
-            share(ratio)
-        ));
+        let ratio = |handler| if figure.is_of(handler) { share(figure.ratio(handler)) } else { String::new() };
+        let webhooks = WEBHOOKS.map(|handler| format!("{} | **{}**", figure.cell(handler), ratio(handler)));
+        let others = [figure.cell(PLAIN), figure.cell(PLAIN + 1)].join(" | ");
+        lines.push(format!("| {}, {} | {} | {others} |", figure.name, figure.unit, webhooks.join(" | ")));
     }
-    lines.join("\n")
-}
-
-pub fn full_table(runs: &[Run]) -> String {
-    let columns: [(&str, Read); 6] = [
-        ("start-up", |run| run.start_up),
-        ("first", |run| run.first),
-        ("warm p50", p50),
-        ("warm p99", p99),
-        ("warm CPU", |run| run.warm_cpu),
-        ("peak MiB", |run| run.peak_mebibytes),
-    ];
-    let mut lines = vec![
-        format!("| round trip | body | handler | {} |", columns.map(|(name, _)| name).join(" | ")),
-        format!("| --- | --- | --- |{}", " ---: |".repeat(columns.len())),
-    ];
-    for round_trip in ROUND_TRIPS {
-        for body in BODIES {
-            for (handler, name) in HANDLERS.iter().enumerate() {
-                let cells = columns.map(|(column, read)| {
-                    let figure = figure(runs, column, read, round_trip, body, None);
-                    let text = number(figure.median(handler));
-                    if handler == 0 { format!("{text} ({:.2})", figure.ratio()) } else { text }
-                });
-                let (delay, body) = (milliseconds(round_trip), body_name(body));
-                lines.push(format!("| {delay} ms | {body} | {name} | {} |", cells.join(" | ")));
-            }
-        }
-    }
-    lines.join("\n")
-}
-
-/// How the instructions of a warm invocation grow with the body.
-pub fn linear_table(by_body: &[(u64, u64)]) -> String {
-    let mut lines = vec![
-        "| body | instructions per warm invocation | per additional byte |".to_owned(),
-        "| ---: | ---: | ---: |".to_owned(),
-    ];
-    let mut before = None;
-    for &(body, count) in by_body {
-        let more = before
-            .map_or(String::new(), |(smaller, less)| format!("{:.1}", (count - less) as f64 / (body - smaller) as f64));
-        lines.push(format!("| {} B | {} | {more} |", thousands(body), thousands(count)));
-        before = Some((body, count));
-    }
-    lines.join("\n")
+    lines.join("\n").replace("****", "")
 }
 
 pub fn body_name(bytes: usize) -> String {
