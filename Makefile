@@ -2,7 +2,10 @@
 # Every target does its own set-up, pinned, inside the checkout (.local/ and target/).
 
 .DEFAULT_GOAL := help
-SHELL := /bin/bash
+# Gives each line the environment that the tools need of the caller's, and nothing else.
+SHELL := scripts/shell
+# These are for the command line. A variable of the environment with such a name is for something else.
+$(foreach name,BUS ONLY PORT PREFIX REGIONS ROUNDS SECONDS TEMPLATES_TO,$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
 PYTHON := .local/venv-test/bin/python
 HARNESS := cargo run --profile harness --locked --package harness --
 # A failed build stops the recipe; within an argument of `export` it would not.
@@ -169,6 +172,7 @@ sbom: ## List the crates in the zips (CycloneDX)
 	@scripts/sbom
 
 .PHONY: publish
+publish: export TOOLS_ALSO_NEED := AWS_*
 publish: ## Upload build/ to a bucket in each Region, and print the launch links (PREFIX=… REGIONS="…")
-	@scripts/publish "$${PREFIX:?Say which buckets: make publish PREFIX=their-prefix}" $$REGIONS \
+	@scripts/publish "$(or $(PREFIX),$(error Say which buckets: make publish PREFIX=their-prefix))" $(REGIONS) \
 		$(if $(TEMPLATES_TO),--templates-to $(TEMPLATES_TO))

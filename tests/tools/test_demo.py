@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.environment import isolate
 from tools.functions import binaries
-from tools.local_aws.environment import isolate
 from tools.paths import ROOT
 from tools.waiting import free_port, wait_for
 

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import sys
-import time
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-# The first moment that a zip can hold. SOURCE_DATE_EPOCH, where it is set, gives another.
-EARLIEST = 315532800
+# The first moment that a zip can hold.
+EARLIEST = (1980, 1, 1, 0, 0, 0)
 EXECUTABLE_FILE = 0o100755
 # More of them cost seconds and save a hundred bytes.
 ITERATIONS = 5
 UNIX = 3
 
 
-def zip_bootstrap(binary: Path, seconds: int = EARLIEST, kind: type[ZipFile] = ZipFile, **options: int) -> bytes:
+def zip_bootstrap(binary: Path, kind: type[ZipFile] = ZipFile, **options: int) -> bytes:
     """Without a `kind` that compresses, the zip is made fast and not small: for the local AWS."""
-    entry = ZipInfo("bootstrap", time.gmtime(max(seconds, EARLIEST))[:6])
+    entry = ZipInfo("bootstrap", EARLIEST)
     entry.create_system = UNIX
     entry.external_attr = EXECUTABLE_FILE << 16
     entry.compress_type = ZIP_STORED if kind is ZipFile else ZIP_DEFLATED
@@ -38,8 +36,7 @@ def zip_bootstrap(binary: Path, seconds: int = EARLIEST, kind: type[ZipFile] = Z
 def main() -> None:
     import zopfli
 
-    seconds = int(os.environ.get("SOURCE_DATE_EPOCH") or EARLIEST)
-    content = zip_bootstrap(Path(sys.argv[1]), seconds, zopfli.ZipFile, iterations=ITERATIONS)
+    content = zip_bootstrap(Path(sys.argv[1]), zopfli.ZipFile, iterations=ITERATIONS)
     zipped = Path(sys.argv[2])
     unfinished = zipped.with_suffix(".unfinished")
     unfinished.write_bytes(content)

@@ -39,10 +39,10 @@ import boto3
 from botocore.config import Config
 
 from tools import supervisor
+from tools.environment import NO_PROFILE, isolate
 from tools.functions.binaries import binary
 from tools.functions.zip_bootstrap import zip_bootstrap
 from tools.local_aws import stacks
-from tools.local_aws.environment import NO_PROFILE, isolate
 from tools.paths import RUN
 from tools.templates.reader import read_template
 from tools.waiting import free_port, wait_for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,10 @@ class FreshClone:
     def __init__(self, aws: LocalAws, folder: Path, *environments: str):
         """`environments` are those of scripts/setup whose programs the user has."""
         self.path = folder / "clone"
+        if not shutil.which("git") or not (ROOT / ".git").exists():
+            raise RuntimeError(
+                "These tests run in a fresh clone: install git, and run them in a clone of the repository."
+            )
         subprocess.run(["git", "clone", "--quiet", "--no-local", "--depth=1", ROOT.as_uri(), self.path], check=True)
         home = Path.home()
         # Certificates of a company's own, for npm.
