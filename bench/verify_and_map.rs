@@ -2,10 +2,10 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use momento_body_signature::sign;
-use momento_eventbridge::entry::Entry;
-use momento_eventbridge::request::Request;
-use momento_eventbridge::signing::SigningSecrets;
-use momento_eventbridge::signing::{Signed, Verified};
+use momento_eventbridge::Entry;
+use momento_eventbridge::Request;
+use momento_eventbridge::SigningSecrets;
+use momento_eventbridge::{Signed, Verified};
 use zeroize::Zeroizing;
 
 const SECRET: &str = "whsec-of-the-benchmarks";

@@ -1,8 +1,11 @@
-//! The AWS clients, over one HTTP client.
+//! The AWS clients, over one HTTP client; the time that calls may take, and when they are retried.
 //!
 //! Region and credentials come from the environment, where Lambda puts them. `aws-config`'s `ConfigLoader` would link its
 //! whole chain of providers, which is never asked here: a quarter more of the binary, an eighth more memory (figures:
-//! docs/performance.md). Retries are ours ([`crate::retry`]).
+//! docs/performance.md). Retries are ours ([`crate::aws::retry`]).
+
+pub mod budget;
+pub mod retry;
 
 use std::time::Duration;
 
@@ -17,12 +20,11 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 
-use crate::budget;
 use crate::config::{ConfigError, Lookup, url};
 
 /// The certificates of Amazon Trust Services, which sign every AWS endpoint
 /// (<https://www.amazontrust.com/repository/>). Parsing the system's ~145 root certificates dominates start-up.
-const AMAZON_TRUST_ROOTS: &[u8] = include_bytes!("amazon-trust-roots.pem");
+const AMAZON_TRUST_ROOTS: &[u8] = include_bytes!("aws/amazon-trust-roots.pem");
 
 /// What the clients share.
 #[derive(Debug)]

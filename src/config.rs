@@ -19,7 +19,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use crate::event_bus::EventBusName;
-use crate::signing::{InvalidSecret, SigningSecrets};
+use crate::signing::{InvalidSecret, SecretSource, SigningSecrets};
 
 /// Looks up one variable; [`environment`] in the binaries, a map in the tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, ConfigError>;
@@ -56,15 +56,6 @@ pub struct Judge {
     pub max_event_age: Duration,
     /// How long the previous secret is accepted after a change.
     pub previous_secret: Duration,
-}
-
-/// Where the signing secrets come from.
-#[derive(Debug)]
-pub enum SecretSource {
-    /// The name or ARN of a secret in Secrets Manager.
-    SecretsManager(String),
-    /// The environment itself.
-    Static(SigningSecrets),
 }
 
 /// What is wrong with the configuration; each message names the variable and says what to set.

@@ -17,9 +17,9 @@ use lambda_http::Context;
 use tokio::time::timeout_at;
 
 use crate::aws::Aws;
-use crate::budget::Deadline;
-use crate::entry::Entry;
-use crate::retry::{AttemptError, CallError, attempts};
+use crate::aws::budget::Deadline;
+use crate::aws::retry::{AttemptError, CallError, attempts};
+use crate::event::Entry;
 
 use batches::{CallLimits, batches};
 use classic::ClassicBus;

@@ -1,42 +1,44 @@
-//! Momento Topics → Amazon EventBridge: a webhook handler that loses no authentic event and accepts no forged one.
+//! Momento Topics → Amazon EventBridge: a webhook handler that stores each authentic event before it confirms it, and
+//! forwards none that is not authentic.
 //!
 //! # Layout
 //!
-//! One request passes through these files, in this order:
+//! One request passes through these rooms, in this order:
 //!
-//! 1. [`request`]: a Function URL's event becomes `Signed` (method, size and the signature's form are right).
-//! 2. [`signing`]: `Signed` becomes `Verified`, by the HMAC-SHA3-256 of [`momento_body_signature`] and the known secrets.
-//! 3. [`entry`]: the `Entry` is read out of the verified body; [`timestamp`] refuses one outside the window.
-//! 4. [`event_bus`]: the entry is put on the bus; or
-//! 5. [`retry_queue`]: the body is sent to the retry queue, as a `QueueMessage`.
-//! 6. [`outcome`] and [`response`]: what the caller gets; [`request_record`]: what the log and the metrics get.
+//! 1. `webhook`: the handler. A function URL's event becomes [`Signed`] (method, size and the signature's form are valid).
+//! 2. `signing`: [`Signed`] becomes [`Verified`], by the HMAC-SHA3-256 of [`momento_body_signature`] and the known secrets.
+//! 3. `event`: the [`Entry`] is read out of the verified body, and one outside the timestamp window is refused.
+//! 4. `event_bus`: the entry is put on the bus; or
+//! 5. `retry_queue`: the body is sent to the retry queue, as a [`QueueMessage`].
+//! 6. `webhook` again: the [`Outcome`] becomes the [`Response`], and a record in the log and the metrics (`telemetry`).
 //!
-//! [`webhook`] calls them in this order; [`redrive`] goes from the retry queue back to step 3. [`start`] runs the one or the
-//! other as a Lambda function.
-//! Steps 1 to 3 and the queue message use neither network nor clock.
-//!
-//! Around it: [`config`] (environment variables), [`aws`] (clients), [`budget`] (all time limits),
-//! [`retry`] (errors and retries), [`clock`], [`log`], [`metrics`].
+//! `redrive` goes from the retry queue back to step 3. [`start`] runs the one or the other as a Lambda function, with the
+//! environment variables that `config` reads. Under all of them are `aws` (clients, time limits, retries), `outcome` and
+//! `clock`. Steps 1 and 3 and the queue message use neither network nor clock.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
-pub mod aws;
-pub mod budget;
-pub mod clock;
-pub mod config;
-pub mod entry;
-pub mod event_bus;
-pub mod log;
-pub mod metrics;
-pub mod outcome;
-pub mod redrive;
-pub mod request;
-pub mod request_record;
-pub mod response;
-pub mod retry;
-pub mod retry_queue;
-pub mod signing;
+mod aws;
+mod clock;
+mod config;
+mod event;
+mod event_bus;
+mod outcome;
+#[cfg(test)]
+mod properties;
+mod redrive;
+mod retry_queue;
+mod signing;
 pub mod start;
-pub mod timestamp;
-pub mod webhook;
+mod telemetry;
+mod webhook;
+
+pub use event::{Entry, MAX_DETAIL_TYPE_CHARS, Unmappable, timestamp};
+pub use outcome::{Forgery, Outcome, Reason};
+pub use retry_queue::QueueMessage;
+/// For the fuzz targets alone: reading a message of version 1 makes a [`Verified`] of whatever it holds.
+#[cfg(fuzzing)]
+pub use retry_queue::{ReceivedBody, ReceivedMessage};
+pub use signing::{CannotBeJudged, InvalidSecret, Signed, SigningSecret, SigningSecrets, StrayCharacter, Verified};
+pub use webhook::{MAX_BODY_BYTES, Request, Response};

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::aws::Aws;
-use crate::budget::{self, Deadline};
+use crate::aws::budget::{self, Deadline};
 use crate::clock;
 use crate::config::RedriveConfig;
-use crate::entry::Entry;
+use crate::event::Entry;
 use crate::event_bus::EventBus;
 use crate::retry_queue::{ReceivedBody, ReceivedMessage};
 use crate::signing::Verified;

@@ -9,10 +9,10 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use thiserror::Error;
 
-use crate::budget::Deadline;
-use crate::retry::{CallError, attempts};
+use crate::aws::budget::Deadline;
+use crate::aws::retry::{CallError, attempts};
 
-pub use message::{QueueMessage, ReceivedBody, ReceivedMessage, Unreadable};
+pub use message::{QueueMessage, ReceivedBody, ReceivedMessage};
 
 /// The message attribute that repeats the reason.
 const REASON_ATTRIBUTE: &str = "reason";

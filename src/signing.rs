@@ -1,19 +1,23 @@
 //! From signed to verified: the signing secrets, their rotation, and what they say of a request.
 //!
-//! 1. [`Signed`] becomes [`Verified`] by the HMAC-SHA3-256 of one of the accepted [`secret`]s.
-//! 2. [`known`]: which secrets are known, and when each is accepted: pure; the caller passes the time.
-//! 3. [`store`]: when they are read again, and what a signature is that none of them made.
-//! 4. [`read`]: one read of the secret's versions in Secrets Manager.
+//! 1. [`Signed`] becomes [`Verified`] by the HMAC-SHA3-256 of one of the accepted `secret`s.
+//! 2. `known`: which secrets are known, and when each is accepted: pure; the caller passes the time.
+//! 3. `store`: when they are read again, and what a signature is that none of them made.
+//! 4. `read`: one read of the secret's versions in Secrets Manager.
 
-pub mod known;
-pub mod read;
-pub mod secret;
-pub mod signature;
-pub mod store;
-pub mod stray;
+mod known;
+mod read;
+mod secret;
+mod signature;
+mod store;
+mod stray;
 
-pub use known::KnownSecrets;
 pub use secret::{InvalidSecret, SigningSecret, SigningSecrets};
 pub use signature::{Signed, Verified};
-pub use store::{CannotBeJudged, Judgement, SecretStore};
+pub use store::{AllVersions, CannotBeJudged, Judgement, SecretSource, SecretStore};
 pub use stray::StrayCharacter;
+
+#[cfg(test)]
+pub use known::{KnownSecrets, Version};
+#[cfg(test)]
+pub(crate) use signature::tests::verified;

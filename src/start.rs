@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::config::{ConfigError, RedriveConfig, WebhookConfig, environment};
-use crate::log;
 use crate::redrive::Redrive;
+use crate::telemetry::log;
 use crate::webhook::Webhook;
 
 /// What Lambda and `cargo lambda watch` set, and the runtime cannot start without.

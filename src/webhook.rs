@@ -1,5 +1,9 @@
 //! One request: signed → verified → entry → on the bus or in the retry queue → response.
 
+mod record;
+mod request;
+mod response;
+
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,19 +14,20 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::aws::Aws;
-use crate::budget::{self, Deadline};
+use crate::aws::budget::{self, Deadline};
+use crate::aws::retry::CallError;
 use crate::clock;
 use crate::config::WebhookConfig;
-use crate::entry::Entry;
+use crate::event::Entry;
+use crate::event::timestamp;
 use crate::event_bus::{EventBus, PutError};
 use crate::outcome::{Forgery, Outcome, Reason};
-use crate::request::Request;
-use crate::request_record::RequestRecord;
-use crate::response::Response;
-use crate::retry::CallError;
 use crate::retry_queue::{QueueError, QueueMessage, RetryQueue};
 use crate::signing::{CannotBeJudged, Judgement, SecretStore, Signed, Verified};
-use crate::timestamp;
+
+use record::RequestRecord;
+pub use request::{MAX_BODY_BYTES, Request};
+pub use response::Response;
 
 /// The first request counts its time from the start of the process if that is no longer ago than this; otherwise the
 /// environment was made before there was a request, and nobody waited.

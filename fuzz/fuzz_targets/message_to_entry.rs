@@ -4,8 +4,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use momento_eventbridge::retry_queue::{QueueMessage, ReceivedBody, ReceivedMessage};
-use momento_eventbridge::signing::CannotBeJudged;
+use momento_eventbridge::{QueueMessage, ReceivedBody, ReceivedMessage};
+use momento_eventbridge::CannotBeJudged;
 use momento_eventbridge_fuzz::{SECRETS, follow, secrets, signature};
 
 fuzz_target!(|text: &str| {

@@ -2,11 +2,11 @@
 //! verified body.
 
 use hmac::{Hmac, KeyInit, Mac};
-use momento_eventbridge::entry::{Entry, MAX_DETAIL_TYPE_CHARS};
-use momento_eventbridge::outcome::Reason;
-use momento_eventbridge::retry_queue::{QueueMessage, ReceivedBody, ReceivedMessage};
-use momento_eventbridge::signing::Verified;
-use momento_eventbridge::signing::SigningSecrets;
+use momento_eventbridge::{Entry, MAX_DETAIL_TYPE_CHARS};
+use momento_eventbridge::Reason;
+use momento_eventbridge::{QueueMessage, ReceivedBody, ReceivedMessage};
+use momento_eventbridge::Verified;
+use momento_eventbridge::SigningSecrets;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use sha3::Sha3_256;

@@ -1,6 +1,6 @@
 //! As many entries per call as the event bus allows.
 
-use crate::entry::Entry;
+use crate::event::Entry;
 
 /// How much fits one PutEvents call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::entry::SOURCE;
+    use crate::event::SOURCE;
 
     const EMPTY: Entry<'_> = Entry {
         cache: Cow::Borrowed(""),

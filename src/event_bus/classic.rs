@@ -11,9 +11,9 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use tokio::time::timeout_at;
 
 use super::{CallLimits, Delivered, PutError, Results};
-use crate::budget::{self, Deadline};
-use crate::entry::{Entry, SOURCE};
-use crate::retry::{CallError, ServiceError};
+use crate::aws::budget::{self, Deadline};
+use crate::aws::retry::{CallError, ServiceError};
+use crate::event::{Entry, SOURCE};
 use probe::Probe;
 
 /// The longest trace header that EventBridge allows, in characters.

@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout_at;
 
 use super::{CallLimits, Delivered, PutError, Results};
-use crate::budget::Deadline;
-use crate::entry::{Entry, MAX_DETAIL_TYPE_CHARS, SOURCE};
-use crate::retry::{CallError, ServiceError};
+use crate::aws::budget::Deadline;
+use crate::aws::retry::{CallError, ServiceError};
+use crate::event::{Entry, MAX_DETAIL_TYPE_CHARS, SOURCE};
 
 /// The hex digits of a SHA-256.
 const DEDUPLICATION_ID_CHARS: usize = 64;

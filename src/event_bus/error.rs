@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
+use crate::aws::retry::{AttemptError, CallError, ServiceError};
 use crate::outcome::Reason;
-use crate::retry::{AttemptError, CallError, ServiceError};
 
 /// Why an entry is not on the bus, or not known to be: a code and a message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

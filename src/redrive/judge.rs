@@ -6,13 +6,12 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::aws::Aws;
-use crate::budget::{self, Deadline};
+use crate::aws::budget::{self, Deadline};
 use crate::config;
-use crate::entry::Entry;
+use crate::event::Entry;
+use crate::event::timestamp;
 use crate::outcome::{Forgery, Outcome};
-use crate::signing::store::AllVersions;
-use crate::signing::{CannotBeJudged, SecretStore, Signed, Verified};
-use crate::timestamp;
+use crate::signing::{AllVersions, CannotBeJudged, SecretStore, Signed, Verified};
 
 /// How long a request that no known secret signed stays, in milliseconds: long enough to notice that a wrong secret was
 /// stored and to repair it, and shorter than the way to the dead-letter queue (57 minutes).
@@ -124,8 +123,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::signing::known::Version;
-    use crate::signing::{KnownSecrets, SigningSecrets};
+    use crate::signing::{KnownSecrets, SigningSecrets, Version};
     use momento_body_signature::sign;
     use zeroize::Zeroizing;
 

@@ -9,13 +9,13 @@ use tracing::Level;
 
 use super::{BatchReport, Failure};
 use crate::clock;
-use crate::entry::Entry;
+use crate::event::Entry;
 use crate::event_bus::{Delivered, PutError};
-use crate::log;
-use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
-use crate::request_record::milliseconds;
 use crate::retry_queue::ReceivedMessage;
+use crate::telemetry::log;
+use crate::telemetry::metrics::{DEDUPLICATED, Metrics};
+use crate::telemetry::milliseconds;
 
 /// The outcome of a message that is on the bus, and its metric.
 const REDRIVEN: &str = "Redriven";

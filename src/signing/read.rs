@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 
 use super::known::{KnownSecrets, Version};
 use super::secret::{InvalidSecret, SigningSecrets};
-use crate::budget::{self, Deadline};
+use crate::aws::budget::{self, Deadline};
+use crate::aws::retry::{CallError, attempts, hedged};
 use crate::clock;
-use crate::retry::{CallError, attempts, hedged};
 
 const CURRENT: &str = "AWSCURRENT";
 const PREVIOUS: &str = "AWSPREVIOUS";

@@ -14,12 +14,12 @@ use tokio::time::timeout_at;
 
 use super::known::KnownSecrets;
 use super::read::{Labels, Reader, Rotation};
+use super::secret::SigningSecrets;
 use super::signature::{Signed, Verified};
 use super::stray::StrayCharacter;
 use crate::aws::Aws;
-use crate::budget::{self, Deadline};
+use crate::aws::budget::{self, Deadline};
 use crate::clock;
-use crate::config::SecretSource;
 use crate::outcome::Reason;
 
 /// The least time between two reads while secrets are known, in milliseconds: forged requests must cost little. A mismatch
@@ -32,6 +32,15 @@ const READ_FIRST_AGAIN_AFTER: u64 = 1_000;
 /// The age at which secrets are read again before they are used, in milliseconds: a warm process must not accept for hours
 /// what was replaced.
 const OLD_AFTER: u64 = 300_000;
+
+/// Where the signing secrets come from.
+#[derive(Debug)]
+pub enum SecretSource {
+    /// The name or ARN of a secret in Secrets Manager.
+    SecretsManager(String),
+    /// The environment itself.
+    Static(SigningSecrets),
+}
 
 /// Where the known secrets come from.
 #[derive(Debug)]

@@ -53,7 +53,7 @@ impl Handler {
 }
 
 fn own_roots() -> String {
-    include_str!("../../../src/amazon-trust-roots.pem").into()
+    include_str!("../../../src/aws/amazon-trust-roots.pem").into()
 }
 
 fn system_roots() -> String {

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
 use super::existence::{Answer, Call, Existence};
-use crate::budget::{self, Deadline};
+use crate::aws::budget::{self, Deadline};
+use crate::aws::retry::{AttemptError, CallError, hedged};
 use crate::clock;
-use crate::retry::{AttemptError, CallError, hedged};
 
 /// Checks whether the bus exists, and keeps the answer.
 #[derive(Debug)]

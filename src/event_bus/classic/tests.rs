@@ -23,7 +23,7 @@ fn request_entry(trace_header: Option<&str>) -> PutEventsRequestEntry {
     let config = aws_sdk_eventbridge::Config::builder().behavior_version_latest().build();
     let bus = ClassicBus::new(Client::from_conf(config), "orders".to_owned());
     let detail = r#"{ "cache":"caf\u00e9", "topic":"t","publish_timestamp":1}"#;
-    let verified = crate::signing::signature::tests::verified(detail.as_bytes());
+    let verified = crate::signing::verified(detail.as_bytes());
     let entry = bus.request_entry(&Entry::parse(&verified).unwrap(), trace_header);
     assert_eq!(entry.detail(), Some(detail));
     entry

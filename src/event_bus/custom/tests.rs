@@ -1,6 +1,6 @@
 use super::*;
 use crate::event_bus::tests::id_or_code;
-use crate::signing::signature::tests::verified;
+use crate::signing::verified;
 
 fn published(id: &str) -> PutEventsResultEntry {
     PutEventsResultEntry::builder().event_id(id).success_code(SuccessCode::Published).build()

@@ -1,9 +1,9 @@
 //! Unit tests of [`QueueMessage`] and [`ReceivedMessage`].
 
 use super::*;
-use crate::entry::Entry;
+use crate::event::Entry;
 use crate::signing::CannotBeJudged;
-use crate::signing::signature::tests::verified;
+use crate::signing::verified;
 use proptest::prelude::*;
 
 fn message(body: &[u8]) -> String {

@@ -20,16 +20,23 @@ const MINUTE: i64 = 60_000;
 type Answer = (&'static str, i64, Duration);
 
 #[derive(Debug, Clone, Default)]
-struct SecretsManager(Arc<Mutex<(HashMap<&'static str, Answer>, Vec<String>)>>);
+struct SecretsManager(Arc<Mutex<Versions>>);
+
+#[derive(Debug, Default)]
+struct Versions {
+    answers: HashMap<&'static str, Answer>,
+    /// The labels that were asked for.
+    calls: Vec<String>,
+}
 
 impl SecretsManager {
     fn put(&self, label: &'static str, value: &'static str, age: i64, takes: Duration) {
-        self.0.lock().unwrap().0.insert(label, (value, age, takes));
+        self.0.lock().unwrap().answers.insert(label, (value, age, takes));
     }
 
     /// How often `AWSCURRENT` was asked for.
     fn reads(&self) -> usize {
-        self.0.lock().unwrap().1.iter().filter(|label| *label == "AWSCURRENT").count()
+        self.0.lock().unwrap().calls.iter().filter(|label| *label == "AWSCURRENT").count()
     }
 
     /// A store whose secret this holds.
@@ -50,8 +57,8 @@ impl HttpConnector for SecretsManager {
         let input: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap();
         let label = input["VersionStage"].as_str().unwrap().to_owned();
         let mut state = self.0.lock().unwrap();
-        let answer = state.0.get(label.as_str()).copied();
-        state.1.push(label);
+        let answer = state.answers.get(label.as_str()).copied();
+        state.calls.push(label);
         let (status, body, takes) = match answer {
             Some(("denied", _, takes)) => (400, json!({"__type": "AccessDeniedException", "message": "No."}), takes),
             Some((value, age, takes)) => {

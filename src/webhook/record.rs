@@ -10,13 +10,14 @@ use serde_json::value::RawValue;
 use tracing::Level;
 
 use crate::clock;
-use crate::entry::Entry;
+use crate::event::Entry;
 use crate::event_bus::Delivered;
-use crate::log;
-use crate::metrics::{DEDUPLICATED, Metrics};
 use crate::outcome::Outcome;
 use crate::retry_queue::QueueMessage;
 use crate::signing::StrayCharacter;
+use crate::telemetry::log;
+use crate::telemetry::metrics::{DEDUPLICATED, Metrics};
+use crate::telemetry::milliseconds;
 
 /// The log record of one request. What is not known of it is left out.
 #[derive(Debug, Default, Serialize)]
@@ -118,11 +119,6 @@ impl RequestRecord {
         metrics.milliseconds("PublishToBusMilliseconds", self.publish_to_bus_milliseconds);
         metrics
     }
-}
-
-/// A duration in milliseconds, to the microsecond.
-pub fn milliseconds(duration: Duration) -> f64 {
-    duration.as_micros() as f64 / 1000.0
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -11,7 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use thiserror::Error;
 use tokio::time::{sleep, timeout, timeout_at};
 
-use crate::budget::{BACKOFF, Deadline};
+use crate::aws::budget::{BACKOFF, Deadline};
 
 /// The longest text of an error that is kept, in characters, so that a queue message stays small.
 const MAX_MESSAGE_CHARS: usize = 500;

@@ -1,7 +1,7 @@
 //! Unit tests and properties of [`Entry`].
 
 use super::*;
-use crate::signing::signature::tests::verified;
+use crate::signing::verified;
 use proptest::prelude::*;
 
 const CAPTURED: &str = r#"{"cache":"serverless","topic":"test","event_timestamp":1726292279849,"publish_timestamp":1726292279850,"topic_sequence_number":3,"token_id":"","text":"\"testfile2.txt\""}"#;

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
+use crate::event::Entry;
+use crate::outcome::Reason;
+use crate::retry_queue::{QueueMessage, ReceivedBody, ReceivedMessage};
+use crate::signing::SigningSecrets;
+use crate::signing::Verified;
+use crate::webhook::Request;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use momento_body_signature::sign;
-use momento_eventbridge::entry::Entry;
-use momento_eventbridge::outcome::Reason;
-use momento_eventbridge::request::Request;
-use momento_eventbridge::retry_queue::{QueueMessage, ReceivedBody, ReceivedMessage};
-use momento_eventbridge::signing::SigningSecrets;
-use momento_eventbridge::signing::Verified;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
