@@ -31,12 +31,12 @@ class Stack:
         attributes = {"VisibilityTimeout": str(seconds)}
         self.aws.client("sqs").set_queue_attributes(QueueUrl=self.outputs["RetryQueueUrl"], Attributes=attributes)
 
-    def waiting(self) -> int:
-        """How many messages are in both queues, received ones included."""
+    def waiting(self, *queues: str) -> int:
+        """How many messages are in these queues, or in both, received ones included."""
         names, sqs = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], self.aws.client("sqs")
         answers = [
             sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=names)
-            for output in ("RetryQueueUrl", "DeadLetterQueueUrl")
+            for output in queues or ("RetryQueueUrl", "DeadLetterQueueUrl")
         ]
         return sum(int(number) for answer in answers for number in answer["Attributes"].values())
 
@@ -63,14 +63,22 @@ class Stack:
             sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(content))
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
 
-    def metric(self, function: str, name: str) -> int:
-        """The sum of a metric that a function has written to its log."""
+    def log(self, output: str, term: str) -> list[dict]:
+        """The lines in a log that contain the term, whether they are JSON or, as the local AWS has them, text."""
         pages = self.aws.client("logs").get_paginator("filter_log_events")
-        group = self.outputs[f"{function}LogGroup"]
-        events = [
-            event for page in pages.paginate(logGroupName=group, filterPattern='"_aws"') for event in page["events"]
+        lines = [
+            event["message"]
+            for page in pages.paginate(logGroupName=self.outputs[output], filterPattern=f'"{term}"')
+            for event in page["events"]
         ]
-        return int(sum(json.loads(event["message"]).get(name, 0) for event in events))
+        return [json.loads(line[line.index("{") :]) for line in lines]
+
+    def outcomes(self, output: str) -> set[str]:
+        return {record["outcome"] for record in self.log(output, "outcome")}
+
+    def metric(self, output: str, name: str) -> int:
+        """The sum of a metric that a function has written to its log."""
+        return int(sum(line.get(name, 0) for line in self.log(output, "_aws")))
 
 
 @contextmanager
