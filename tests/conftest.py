@@ -4,6 +4,7 @@
   bus of its own, and deletes them. Its functions reach EventBridge through `gate`.
 - `gate`: sees every entry that a function puts, byte for byte, and can refuse (tools/local_aws/event_bridge_gate.py).
 - `make_bus`: makes an event bus with a watch on it (tools/local_aws/bus_watch.py), for as long as the module runs.
+- `make_secret`: makes a secret that no function reads, for one test.
 - A figure that a test records with record_property("figure", "…") is printed at the end of the run.
 """
 
@@ -18,6 +19,7 @@ from tools.functions import binaries
 from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.event_bridge_gate import EventBridgeGate
 from tools.local_aws.server import LocalAws
+from tools.testing.rotate_secret import StoredSecret
 
 pytest.register_assert_rewrite("tools.testing.webhook_checks")
 
@@ -53,6 +55,19 @@ def make_bus(aws: LocalAws) -> Iterator[Callable[[str], BusWatch]]:
             return stack.enter_context(BusWatch(aws, name))
 
         yield make
+
+
+@pytest.fixture
+def make_secret(aws: LocalAws) -> Iterator[Callable[..., StoredSecret]]:
+    made: list[StoredSecret] = []
+
+    def make(value: str) -> StoredSecret:
+        made.append(StoredSecret(aws, f"rotated-{len(made)}", value))
+        return made[-1]
+
+    yield make
+    for secret in made:
+        secret.client.delete_secret(SecretId=secret.id, ForceDeleteWithoutRecovery=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -42,3 +42,21 @@ def end_of(terminal: pexpect.spawn) -> int:
     terminal.expect(pexpect.EOF)
     terminal.close()
     return terminal.exitstatus
+
+
+class StoredSecret:
+    """A secret in the local AWS, and what has which label."""
+
+    def __init__(self, aws: LocalAws, name: str, value: str):
+        self.client, self.id = aws.client("secretsmanager"), name
+        self.client.create_secret(Name=name, SecretString=value)
+
+    def labelled(self, label: str) -> str | None:
+        """The value of the version with this label."""
+        try:
+            return self.client.get_secret_value(SecretId=self.id, VersionStage=label)["SecretString"]
+        except self.client.exceptions.ResourceNotFoundException:
+            return None
+
+    def versions(self) -> dict[str, list[str]]:
+        return self.client.describe_secret(SecretId=self.id)["VersionIdsToStages"]
