@@ -20,17 +20,17 @@ use crate::clock;
 use crate::config::WebhookConfig;
 use crate::event::Entry;
 use crate::event::timestamp;
-use crate::event_bus::{EventBus, PutError};
+use crate::event_bus::EventBus;
 use crate::outcome::{Forgery, Outcome, Reason};
 use crate::retry_queue::{QueueError, QueueMessage, RetryQueue};
 use crate::signing::{CannotBeJudged, Judgement, SecretStore, Signed, Verified};
 
-use record::RequestRecord;
+use record::Facts;
 pub use request::{MAX_BODY_BYTES, Request};
 pub use response::Response;
 
-/// The first request counts its time from the start of the process if that is no longer ago than this; otherwise the
-/// environment was made before there was a request, and nobody waited.
+/// The first request counts its time from the start of the process if that is no longer ago than this; otherwise no request
+/// was waiting when the environment was made.
 const COLD_START: Duration = budget::START.saturating_mul(2);
 
 /// The largest body that is kept unverified, in bytes: several times what Momento sends, and little for an attacker.
@@ -77,130 +77,106 @@ impl Webhook {
         webhook
     }
 
-    /// Responds to one invocation, and records its outcome. The event comes as it is, so that one that is no request is
-    /// answered too, and is no error of the function.
+    /// Responds to one invocation, and records its outcome. The event is taken as it is, so that malformed events get a
+    /// response as well, and are no errors of the function.
     pub async fn handle(&self, event: LambdaEvent<Box<RawValue>>) -> Result<ApiGatewayV2httpResponse, Infallible> {
         let (began, now) = (Instant::now(), clock::now());
         let LambdaEvent { payload, context, .. } = event;
         let is_cold = self.is_cold.swap(false, Ordering::Relaxed);
         let received = Received { at: now, deadline: self.deadline(is_cold), context: &context };
-        let mut record = RequestRecord::new(&context.request_id, is_cold);
-        let outcome = self.outcome(&payload, &received, &mut record).await.unwrap_or_else(|refused| refused);
-        record.write(outcome, began.elapsed(), &context.env_config.function_name);
+        let facts = self.process(&payload, &received).await;
+        let outcome = facts.outcome;
+        facts.record(&context, is_cold, began.elapsed());
         Ok(Response::from(outcome).into())
     }
 
-    async fn outcome(
-        &self,
-        event: &RawValue,
-        received: &Received<'_>,
-        record: &mut RequestRecord,
-    ) -> Result<Outcome, Outcome> {
-        let request = Request::parse(event)?;
-        record.body_bytes = Some(request.body_bytes());
-        let signed = request.into_signed()?;
-        let verified = match self.secrets.judge(signed, received.at, received.deadline).await {
-            Judgement::Authentic(verified) => verified,
+    async fn process(&self, event: &RawValue, received: &Received<'_>) -> Facts {
+        let request = match Request::parse(event) {
+            Ok(request) => request,
+            Err(refused) => return Facts::of(refused),
+        };
+        let body_bytes = Some(request.body_bytes());
+        let facts = match request.into_signed() {
+            Ok(signed) => self.judge(signed, received).await,
+            Err(refused) => Facts::of(refused),
+        };
+        Facts { body_bytes, ..facts }
+    }
+
+    async fn judge(&self, signed: Signed, received: &Received<'_>) -> Facts {
+        match self.secrets.judge(signed, received.at, received.deadline).await {
+            Judgement::Authentic(verified) => self.forward(&verified, received).await,
             Judgement::Forged { stray_character } => {
-                record.stray_character = stray_character;
-                return Err(Outcome::Forged(Forgery::SignatureMismatch));
+                Facts { stray_character, ..Facts::of(Outcome::Forged(Forgery::SignatureMismatch)) }
             }
-            Judgement::CannotBeJudged(signed, why) => {
-                return self.keep_unverified(signed, &why, received, record).await;
-            }
-        };
-        let entry = match Entry::parse(&verified) {
-            Ok(entry) => entry,
-            Err(unmappable) => {
-                let error = unmappable.to_string();
-                return Ok(self.keep(&verified, Reason::Unmappable, error, received, record).await);
-            }
-        };
-        record.note_event(&entry);
-        timestamp::check(entry.publish_timestamp, received.at, self.max_event_age)?;
-        match self.deliver(&entry, received, record).await {
-            Ok(()) => Ok(Outcome::Delivered),
-            Err(error) => Ok(self.keep(&verified, error.reason(), error.to_string(), received, record).await),
+            Judgement::CannotBeJudged(signed, why) => self.keep_unverified(signed, &why, received).await,
         }
     }
 
-    async fn deliver(
-        &self,
-        entry: &Entry<'_>,
-        received: &Received<'_>,
-        record: &mut RequestRecord,
-    ) -> Result<(), PutError> {
+    async fn forward(&self, verified: &Verified, received: &Received<'_>) -> Facts {
+        let entry = match Entry::parse(verified) {
+            Ok(entry) => entry,
+            Err(unmappable) => {
+                return self.keep(verified, Reason::Unmappable, unmappable.to_string(), received).await;
+            }
+        };
+        let facts = match timestamp::check(entry.publish_timestamp, received.at, self.max_event_age) {
+            Ok(()) => self.deliver(verified, &entry, received).await,
+            Err(refused) => Facts::of(refused),
+        };
+        facts.about(&entry)
+    }
+
+    async fn deliver(&self, verified: &Verified, entry: &Entry<'_>, received: &Received<'_>) -> Facts {
         let began = Instant::now();
         let deadline = received.deadline.leaving(budget::QUEUE).at_most(budget::PUT);
         let put = self.bus.put(entry, received.context, deadline).await;
-        record.attempts = put.attempts;
-        record.note_delivery(put.result?, began.elapsed(), entry.publish_timestamp);
-        Ok(())
+        let facts = match put.result {
+            Ok(delivered) => Facts::of_delivery(delivered, began.elapsed(), entry.publish_timestamp),
+            Err(error) => self.keep(verified, error.reason(), error.to_string(), received).await,
+        };
+        Facts { attempts: put.attempts, ..facts }
     }
 
-    /// Sends a verified body to the retry queue; where that fails, the log has it.
-    async fn keep(
-        &self,
-        verified: &Verified,
-        reason: Reason,
-        error: String,
-        received: &Received<'_>,
-        record: &mut RequestRecord,
-    ) -> Outcome {
+    /// Sends a verified body to the retry queue. If that fails, the log has it.
+    async fn keep(&self, verified: &Verified, reason: Reason, error: String, received: &Received<'_>) -> Facts {
         let message = QueueMessage::new(verified, reason, &error, received.at, &received.context.request_id);
-        record.error = Some(error);
-        match self.send(&message, received).await {
-            Ok(()) => Outcome::Queued(reason),
-            Err(error) => {
-                record.queue_error = Some(error.to_string());
-                record.note_lost(&message);
-                Outcome::BothFailed(reason)
-            }
-        }
+        let (outcome, queue_error) = match self.send(&message, received).await {
+            Ok(()) => (Outcome::Queued(reason), None),
+            Err(error) => (Outcome::BothFailed(reason), Some(error)),
+        };
+        let lost = queue_error.is_some().then_some(message);
+        Facts { error: Some(error), queue_error, lost, ..Facts::of(outcome) }
     }
 
-    /// Sends a request that cannot be judged to the retry queue. Where that fails, nothing of it is logged, unless it can be
+    /// Sends a request that cannot be judged to the retry queue. If that fails, nothing of it is logged, unless it can be
     /// verified by then.
-    async fn keep_unverified(
-        &self,
-        signed: Signed,
-        why: &CannotBeJudged,
-        received: &Received<'_>,
-        record: &mut RequestRecord,
-    ) -> Result<Outcome, Outcome> {
+    async fn keep_unverified(&self, signed: Signed, why: &CannotBeJudged, received: &Received<'_>) -> Facts {
         let message = QueueMessage::unverified(&signed, why, received.at, &received.context.request_id);
-        record.error = Some(why.to_string());
         let sent = if signed.body.len() > MAX_UNVERIFIED_BYTES {
             Err(QueueError::BodyTooLarge)
         } else {
             self.send(&message, received).await
         };
-        let is_kept = sent.is_ok();
-        record.queue_error = sent.err().map(|error| error.to_string());
-        if !is_kept && let Ok(verified) = self.secrets.verify(signed, received.at) {
-            return self.note_lost(&verified, received, record);
-        }
-        Ok(match why {
-            CannotBeJudged::SecretUnavailable(_) => Outcome::SecretUnavailable { is_kept },
-            CannotBeJudged::RotationInProgress => Outcome::RotationInProgress { is_kept },
-        })
+        let verified = if sent.is_err() { self.secrets.verify(signed, received.at).ok() } else { None };
+        let facts = match verified {
+            Some(verified) => self.log_lost(&verified, received),
+            None => Facts::of(Outcome::unjudged(why.reason(), sent.is_ok())),
+        };
+        Facts { error: Some(why.to_string()), queue_error: sent.err(), ..facts }
     }
 
     /// An event that could be verified only after the retry queue had not taken it: the log has it.
-    fn note_lost(
-        &self,
-        verified: &Verified,
-        received: &Received<'_>,
-        record: &mut RequestRecord,
-    ) -> Result<Outcome, Outcome> {
-        if let Ok(entry) = Entry::parse(verified) {
-            record.note_event(&entry);
-            timestamp::check(entry.publish_timestamp, received.at, self.max_event_age)?;
-        }
+    fn log_lost(&self, verified: &Verified, received: &Received<'_>) -> Facts {
+        let reason = Reason::TimedOut;
         let error = CallError::TimedOut.to_string();
-        let message = QueueMessage::new(verified, Reason::TimedOut, &error, received.at, &received.context.request_id);
-        record.note_lost(&message);
-        Ok(Outcome::BothFailed(Reason::TimedOut))
+        let lost = QueueMessage::new(verified, reason, &error, received.at, &received.context.request_id);
+        let facts = Facts { lost: Some(lost), ..Facts::of(Outcome::BothFailed(reason)) };
+        let Ok(entry) = Entry::parse(verified) else { return facts };
+        match timestamp::check(entry.publish_timestamp, received.at, self.max_event_age) {
+            Ok(()) => facts.about(&entry),
+            Err(refused) => Facts::of(refused).about(&entry),
+        }
     }
 
     async fn send(&self, message: &QueueMessage, received: &Received<'_>) -> Result<(), QueueError> {

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use lambda_http::Context;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::Level;
@@ -13,110 +14,161 @@ use crate::clock;
 use crate::event::Entry;
 use crate::event_bus::Delivered;
 use crate::outcome::Outcome;
-use crate::retry_queue::QueueMessage;
+use crate::retry_queue::{QueueError, QueueMessage};
 use crate::signing::StrayCharacter;
 use crate::telemetry::log;
 use crate::telemetry::metrics::{DEDUPLICATED, Metrics};
 use crate::telemetry::milliseconds;
 
-/// The log record of one request. What is not known of it is left out.
-#[derive(Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RequestRecord {
-    request_id: String,
-    outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
-    /// Why the bus did not take the event: a code and a message.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<String>,
+/// What is known of a request once it has its outcome.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub outcome: Outcome,
+    /// Why the bus did not take the event, or why the request cannot be judged.
+    pub error: Option<String>,
     /// Why the retry queue did not take it either.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) queue_error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cache: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    topic: Option<String>,
+    pub queue_error: Option<QueueError>,
+    /// The size of the body, decoded.
+    pub body_bytes: Option<usize>,
+    /// The number of PutEvents calls.
+    pub attempts: u32,
+    /// The event's only copy, which has to be put back by hand.
+    pub lost: Option<QueueMessage>,
+    /// The character without which a stored secret would match.
+    pub stray_character: Option<StrayCharacter>,
+    /// What the event is about.
+    pub about: Option<About>,
+    /// How it was delivered.
+    pub delivery: Option<Delivery>,
+}
+
+/// What the event is about.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct About {
+    cache: String,
+    topic: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic_sequence_number: Option<i64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     detail_type_cut: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) body_bytes: Option<usize>,
+}
+
+/// That the bus has the event, and how long that took.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Delivery {
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
     /// Whether the bus had the event already.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     deduplicated: bool,
+    put_milliseconds: f64,
+    publish_to_bus_milliseconds: f64,
+}
+
+/// The log record of one request. What is not known of it is left out.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RequestRecord<'a> {
+    request_id: &'a str,
+    outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    put_milliseconds: Option<f64>,
+    reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    publish_to_bus_milliseconds: Option<f64>,
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_error: Option<String>,
+    #[serde(flatten)]
+    about: &'a Option<About>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_bytes: Option<usize>,
+    #[serde(flatten)]
+    delivery: &'a Option<Delivery>,
     total_milliseconds: f64,
     #[serde(skip_serializing_if = "is_zero")]
-    pub(crate) attempts: u32,
+    attempts: u32,
     cold_start: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     queue_message: Option<Box<RawValue>>,
-    /// The character without which a stored secret would match.
-    #[serde(skip)]
-    pub(crate) stray_character: Option<StrayCharacter>,
 }
 
-impl RequestRecord {
-    /// The record of a request.
-    pub fn new(request_id: &str, cold_start: bool) -> Self {
-        Self { request_id: request_id.to_owned(), cold_start, ..Self::default() }
+impl Facts {
+    /// An outcome of which nothing else is known.
+    pub(super) fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            error: None,
+            queue_error: None,
+            body_bytes: None,
+            attempts: 0,
+            lost: None,
+            stray_character: None,
+            about: None,
+            delivery: None,
+        }
     }
 
-    /// Notes what the event is about.
-    pub fn note_event(&mut self, entry: &Entry<'_>) {
-        self.cache = Some(entry.cache.clone().into_owned());
-        self.topic = Some(entry.topic.clone().into_owned());
-        self.topic_sequence_number = entry.topic_sequence_number;
-        self.detail_type_cut = entry.is_detail_type_cut();
-    }
-
-    /// Notes that the bus has the event, and how long that took; `publish_timestamp` in Unix milliseconds.
-    pub fn note_delivery(&mut self, delivered: Delivered, put: Duration, publish_timestamp: i64) {
-        self.event_id = delivered.event_id;
-        self.deduplicated = delivered.is_repeat;
-        self.put_milliseconds = Some(milliseconds(put));
+    /// The bus has the event, after this time; `publish_timestamp` in Unix milliseconds.
+    pub(super) fn of_delivery(delivered: Delivered, put: Duration, publish_timestamp: i64) -> Self {
         // Momento's clock may be ahead of this one.
         let since_publish = clock::now().saturating_sub(publish_timestamp).max(0);
-        self.publish_to_bus_milliseconds = Some(since_publish as f64);
+        let delivery = Delivery {
+            event_id: delivered.event_id,
+            deduplicated: delivered.is_repeat,
+            put_milliseconds: milliseconds(put),
+            publish_to_bus_milliseconds: since_publish as f64,
+        };
+        Self { delivery: Some(delivery), ..Self::of(Outcome::Delivered) }
     }
 
-    /// Notes the message that has to be put back by hand.
-    pub fn note_lost(&mut self, message: &QueueMessage) {
-        self.queue_message = RawValue::from_string(message.text().to_owned()).ok();
+    /// The same, with what the event is about.
+    pub(super) fn about(self, entry: &Entry<'_>) -> Self {
+        let about = About {
+            cache: entry.cache.clone().into_owned(),
+            topic: entry.topic.clone().into_owned(),
+            topic_sequence_number: entry.topic_sequence_number,
+            detail_type_cut: entry.is_detail_type_cut(),
+        };
+        Self { about: Some(about), ..self }
     }
 
     /// Writes the record and the metrics.
-    pub fn write(mut self, outcome: Outcome, total: Duration, function_name: &str) {
-        self.outcome = outcome.name();
-        self.reason = outcome.reason();
-        self.total_milliseconds = milliseconds(total);
-        let mut lines = String::new();
-        let (level, message) = sentence(outcome, self.stray_character);
+    pub(super) fn record(self, context: &Context, cold_start: bool, total: Duration) {
+        let metrics = self.metrics(cold_start, &context.env_config.function_name).line(clock::now());
+        let (level, message) = sentence(self.outcome, self.stray_character);
         // A record with a queue message is the event's last copy, so it is written whatever the level.
-        if self.queue_message.is_some() || log::is_enabled(level) {
-            lines += &log::line(level, &message, &self);
-        }
-        lines += &self.metrics(outcome, function_name).line(clock::now());
-        log::write(&lines);
+        let record = (self.lost.is_some() || log::is_enabled(level)).then(|| {
+            let record = RequestRecord {
+                request_id: &context.request_id,
+                outcome: self.outcome.name(),
+                reason: self.outcome.reason(),
+                error: self.error,
+                queue_error: self.queue_error.map(|error| error.to_string()),
+                about: &self.about,
+                body_bytes: self.body_bytes,
+                delivery: &self.delivery,
+                total_milliseconds: milliseconds(total),
+                attempts: self.attempts,
+                cold_start,
+                queue_message: self.lost.and_then(|lost| RawValue::from_string(lost.text().to_owned()).ok()),
+            };
+            log::line(level, &message, &record)
+        });
+        log::write(&(record.unwrap_or_default() + &metrics));
     }
 
-    fn metrics<'a>(&self, outcome: Outcome, function_name: &'a str) -> Metrics<'a> {
+    fn metrics<'a>(&self, cold_start: bool, function_name: &'a str) -> Metrics<'a> {
         let mut metrics = Metrics::new(function_name);
-        for name in outcome.metrics() {
+        for name in self.outcome.metrics() {
             metrics.count(name, 1);
         }
-        metrics.count(DEDUPLICATED, self.deduplicated.into());
-        metrics.count("DetailTypeCut", self.detail_type_cut.into());
-        metrics.count("ColdStart", self.cold_start.into());
-        metrics.milliseconds("PutMilliseconds", self.put_milliseconds);
-        metrics.milliseconds("PublishToBusMilliseconds", self.publish_to_bus_milliseconds);
+        let delivery = self.delivery.as_ref();
+        metrics.count(DEDUPLICATED, delivery.is_some_and(|delivery| delivery.deduplicated).into());
+        metrics.count("DetailTypeCut", self.about.as_ref().is_some_and(|about| about.detail_type_cut).into());
+        metrics.count("ColdStart", cold_start.into());
+        metrics.milliseconds("PutMilliseconds", delivery.map(|delivery| delivery.put_milliseconds));
+        metrics.milliseconds("PublishToBusMilliseconds", delivery.map(|delivery| delivery.publish_to_bus_milliseconds));
         metrics
     }
 }
