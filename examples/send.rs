@@ -1,9 +1,14 @@
 //! Signs and posts one webhook as Momento does, and prints the response.
 //!
 //! ```text
-//! cargo run --example send -- --url URL --secret SECRET --cache CACHE --topic TOPIC --text TEXT [--token-id ID]
+//! read -rs MOMENTO_SIGNING_SECRET && export MOMENTO_SIGNING_SECRET
+//! cargo run --example send -- --url URL --cache CACHE --topic TOPIC --text TEXT [--token-id ID]
 //! ```
+//!
+//! The signing secret can also be on standard input. `--secret SECRET` is for a local handler: the arguments of a
+//! process are visible to every user of the machine.
 
+use std::io::{IsTerminal, Read, stdin};
 use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,7 +19,8 @@ use momento_body_signature::sign;
 type Error = Box<dyn std::error::Error>;
 
 const USAGE: &str =
-    "cargo run --example send -- --url URL --secret SECRET --cache CACHE --topic TOPIC --text TEXT [--token-id ID]";
+    "cargo run --example send -- --url URL --cache CACHE --topic TOPIC --text TEXT [--token-id ID] [--secret SECRET]";
+const SECRET_VARIABLE: &str = "MOMENTO_SIGNING_SECRET";
 
 #[derive(Default)]
 struct Options {
@@ -54,12 +60,28 @@ fn options() -> Result<Options, Error> {
         };
         *option = arguments.value()?.string()?;
     }
-    for (name, value) in [("--url", &options.url), ("--secret", &options.secret)] {
-        if value.is_empty() {
-            return Err(format!("{name} is missing. Usage: {USAGE}").into());
-        }
+    if options.url.is_empty() {
+        return Err(format!("--url is missing. Usage: {USAGE}").into());
+    }
+    if options.secret.is_empty() {
+        options.secret = secret()?;
     }
     Ok(options)
+}
+
+/// From the environment, or else from standard input, without the line break at its end.
+fn secret() -> Result<String, Error> {
+    let mut secret = std::env::var(SECRET_VARIABLE).unwrap_or_default();
+    if secret.is_empty() && !stdin().is_terminal() {
+        stdin().read_to_string(&mut secret)?;
+        secret.truncate(secret.trim_end_matches(['\r', '\n']).len());
+    }
+    if secret.is_empty() {
+        return Err(
+            format!("The signing secret is missing. Set {SECRET_VARIABLE}, or send it to standard input.").into()
+        );
+    }
+    Ok(secret)
 }
 
 fn send(options: &Options) -> Result<String, Error> {

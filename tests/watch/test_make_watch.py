@@ -52,9 +52,16 @@ def test_the_first_webhook_arrives_on_the_bus_and_nothing_is_built_while_it_wait
         ready = len(output.read_bytes())
 
         [send] = re.findall(r"^  (cargo run --example send .*)$", output.read_text(), re.MULTILINE)
-        sent = subprocess.run(shlex.split(send), cwd=ROOT, env=os.environ | machine, capture_output=True, text=True)
-
-        assert sent.stdout == '200 OK {"message":"Success"}\n', sent.stderr
+        words = shlex.split(send)
+        at = words.index("--secret")
+        secret, without = words[at + 1], words[:at] + words[at + 2 :]
+        ways = [(words, {}, ""), (without, {"MOMENTO_SIGNING_SECRET": secret}, ""), (without, {}, f"{secret}\n")]
+        for arguments, given, stdin in ways:
+            environment = os.environ | machine | given
+            sent = subprocess.run(arguments, cwd=ROOT, env=environment, input=stdin, capture_output=True, text=True)
+            assert sent.stdout == '200 OK {"message":"Success"}\n', sent.stderr
+        refused = subprocess.run(without, cwd=ROOT, env=os.environ | machine, input="", capture_output=True, text=True)
+        assert "Set MOMENTO_SIGNING_SECRET, or send it to standard input." in refused.stderr
         wait_for("the event to be shown", lambda: '"detail-type": "serverless#test"' in output.read_text())
         assert "Compiling" not in output.read_bytes()[ready:].decode()
     wait_for("all that listened to end", lambda: not is_in_use(port))
