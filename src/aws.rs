@@ -16,9 +16,11 @@ use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_eventbridge::config::{SharedCredentialsProvider, SharedHttpClient};
-use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, ConnectorBuilder};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use crate::config::{ConfigError, Lookup, url};
 
@@ -39,8 +41,8 @@ pub struct Aws {
 impl Aws {
     /// Reads `AWS_REGION` (or `AWS_DEFAULT_REGION`), `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`,
     /// `AWS_ENDPOINT_URL` and its forms for each service, unless `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true,
-    /// `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, and `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the
-    /// built-in roots.
+    /// `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, and
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the built-in roots. `tests/settings.rs` has the table.
     pub async fn from_environment(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
         let is_true = |variable| Ok(lookup(variable)?.map(|value| value.eq_ignore_ascii_case("true")));
         for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
@@ -48,7 +50,7 @@ impl Aws {
         }
         let ignores_urls = is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.unwrap_or(false);
         let endpoint_url = |variable| if ignores_urls { Ok(None) } else { url(variable, lookup) };
-        let has_own_roots = lookup("SSL_CERT_FILE")?.is_some() || lookup("SSL_CERT_DIR")?.is_some();
+        let has_own_roots = has_own_roots(lookup)?;
         let mut shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(region(lookup).await?)
@@ -110,17 +112,35 @@ async fn region(lookup: Lookup<'_>) -> Result<Region, ConfigError> {
     }
 }
 
-/// One client, and so one set of roots and one connection pool, for all services.
+/// Whether variables name other roots. The TLS library would take a file that it cannot read for an empty list.
+fn has_own_roots(lookup: Lookup<'_>) -> Result<bool, ConfigError> {
+    let variable = match (lookup("SSL_CERT_FILE")?, lookup("SSL_CERT_DIR")?) {
+        (None, None) => return Ok(false),
+        (Some(_), _) => "SSL_CERT_FILE",
+        (None, Some(_)) => "SSL_CERT_DIR",
+    };
+    if rustls_native_certs::load_native_certs().certs.is_empty() {
+        return Err(ConfigError::NoRoots(variable));
+    }
+    Ok(true)
+}
+
+/// One client, and so one set of roots and one connection pool, for all services. It follows a proxy, as the SDK's own.
 fn http_client(has_own_roots: bool) -> SharedHttpClient {
     let roots = if has_own_roots {
         TrustStore::empty().with_native_roots(true)
     } else {
         TrustStore::empty().with_pem_certificate(AMAZON_TRUST_ROOTS)
     };
-    let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
-    match TlsContext::builder().with_trust_store(roots).build() {
-        Ok(context) => builder.tls_context(context).build_https(),
-        // The context is only checked where it is used, so the error cannot occur; the system's roots are safe as well.
-        Err(_) => builder.build_https(),
-    }
+    // The context is only checked where it is used, so the error cannot occur; the system's roots are safe as well.
+    let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = ConnectorBuilder::default()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(context.clone())
+            .proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.build()
+    })
 }

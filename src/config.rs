@@ -77,6 +77,10 @@ pub enum ConfigError {
     NotAUrl(&'static str),
     /// The value is not Unicode.
     NotUnicode(String),
+    /// `RUST_LOG` has a word that is no level.
+    NotLogLevels,
+    /// No root certificate can be read where the variable points.
+    NoRoots(&'static str),
 }
 
 impl WebhookConfig {
@@ -176,6 +180,14 @@ impl fmt::Display for ConfigError {
                 write!(formatter, "{variable} must be a URL that begins with https:// or http://.")
             }
             Self::NotUnicode(variable) => write!(formatter, "{variable} must be Unicode text."),
+            Self::NotLogLevels => formatter.write_str(
+                "RUST_LOG must be one of ERROR, WARN, INFO, DEBUG and OFF, or a list of targets with levels, such as INFO,hyper=WARN.",
+            ),
+            Self::NoRoots(variable) => write!(
+                formatter,
+                "{variable} names no file or folder with a certificate that can be read; correct it, or unset it to use the \
+                 built-in root certificates.",
+            ),
         }
     }
 }

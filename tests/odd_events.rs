@@ -1,5 +1,7 @@
 //! Invocations that are no proper request: each gets a response and a record, and none is an error of the function.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use test_kit::momento;
 use test_kit::sandbox::{Function, Sandbox};
@@ -114,4 +116,26 @@ async fn a_six_megabyte_event_is_refused_for_its_size() {
     let function = sandbox.start(WEBHOOK).await;
     let body = momento::body("serverless", "test", 1, &"x".repeat(6_000_000));
     assert_eq!(function.invoke(&momento::event(&body)).await.status(), 413);
+}
+
+#[tokio::test]
+async fn the_record_of_a_lost_event_fits_cloudwatch_however_long_its_names_are() {
+    let mut sandbox = Sandbox::new().await;
+    sandbox.set("AWS_ENDPOINT_URL_EVENTBRIDGE", "http://127.0.0.1:9");
+    sandbox.set("RETRY_QUEUE_URL", "");
+    let webhook = sandbox.start(WEBHOOK).await;
+    // As long as a body may be, in characters that JSON escapes as six.
+    let body = momento::body(&"é".repeat(44_000), &"日".repeat(30_000), 3, "");
+    assert!((178_000..=180_000).contains(&body.len()), "{}", body.len());
+    let response = webhook.post(&body).await;
+    assert_eq!(response.status(), 500);
+    let record = webhook.process.record("record of a lost event", |record| record["outcome"] == "BothFailed").await;
+    assert_eq!(record["cache"], "é".repeat(128));
+    assert_eq!(record["topic"], "日".repeat(128));
+    let kept = STANDARD.decode(record["queueMessage"]["bodyBase64"].as_str().expect("the body, in base64"));
+    assert_eq!(kept.expect("base64"), body.as_bytes());
+    let lines = webhook.process.lines();
+    let line =
+        lines.iter().find(|line| line.contains("BothFailed") && line.contains("queueMessage")).expect("its line");
+    assert!(line.len() <= 256 * 1024, "{}", line.len());
 }

@@ -178,10 +178,16 @@ impl Reader {
     /// Logs why a read failed.
     pub(super) fn log(&self, error: &ReadError) {
         match error {
-            ReadError::Call(error) => tracing::error!(
+            ReadError::Call(error @ CallError::Service(_)) => tracing::error!(
                 secretId = self.id,
                 error = %error,
                 "The signing secret could not be read; check that it exists and that the function's role may read it."
+            ),
+            ReadError::Call(error) => tracing::error!(
+                secretId = self.id,
+                error = %error,
+                "Secrets Manager could not be reached to read the signing secret; check the function's network, proxy and \
+                 certificates, if it has its own."
             ),
             ReadError::Invalid { why, .. } => {
                 tracing::error!(secretId = self.id, "The signing secret is invalid: {why}.");

@@ -37,10 +37,12 @@ struct Settings {
 /// Sets the log up from `AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL` and `RUST_LOG`, the last of which wins.
 pub fn start(lookup: Lookup<'_>) -> Result<(), ConfigError> {
     let level = lookup("AWS_LAMBDA_LOG_LEVEL")?.and_then(|level| level_named(&level)).unwrap_or(LevelFilter::INFO);
-    let chosen = lookup("RUST_LOG")?.and_then(|directives| directives.parse::<Targets>().ok());
     let settings = Settings {
         is_json: lookup("AWS_LAMBDA_LOG_FORMAT")?.is_some_and(|format| format.eq_ignore_ascii_case("JSON")),
-        levels: chosen.unwrap_or_else(|| Targets::new().with_default(level)),
+        levels: match lookup("RUST_LOG")? {
+            Some(directives) => levels(&directives).ok_or(ConfigError::NotLogLevels)?,
+            None => Targets::new().with_default(level),
+        },
     };
     let levels = settings.levels.clone();
     let layer = if settings.is_json {
@@ -54,6 +56,14 @@ pub fn start(lookup: Lookup<'_>) -> Result<(), ConfigError> {
         let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer.with_filter(levels)));
     }
     Ok(())
+}
+
+/// `None` if a directive is neither a level nor a target with a level: `tracing` would take a wrong level for a target,
+/// and silence everything else.
+fn levels(directives: &str) -> Option<Targets> {
+    let is_level = |text: &str| !text.is_empty() && text.parse::<LevelFilter>().is_ok();
+    let are_valid = directives.split(',').all(|each| is_level(each.rsplit('=').next().unwrap_or_default()));
+    directives.parse().ok().filter(|_| are_valid)
 }
 
 /// Whether a record of this level is wanted.
@@ -129,5 +139,26 @@ mod tests {
         assert_eq!(level_named("warn"), Some(LevelFilter::WARN));
         assert_eq!(level_named("FATAL"), Some(LevelFilter::OFF));
         assert_eq!(level_named("loud"), None);
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_and_does_not_silence_errors() {
+        for directives in [
+            "WARNING",
+            "verbose",
+            "momento_eventbridge",
+            "hyper=loud",
+            "info,verbose",
+            "info,,warn",
+            "=",
+            "hyper=off, info",
+        ] {
+            assert_eq!(levels(directives), None, "{directives}");
+        }
+        for directives in ["WARN", "info", "error,hyper=debug", "hyper=off,info", "trace"] {
+            let levels = levels(directives).expect(directives);
+            assert!(levels.would_enable(OWN_TARGET, &Level::ERROR), "{directives}");
+        }
+        assert!(!levels("off").expect("a level").would_enable(OWN_TARGET, &Level::ERROR));
     }
 }

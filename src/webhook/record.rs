@@ -20,6 +20,9 @@ use crate::telemetry::log;
 use crate::telemetry::metrics::{DEDUPLICATED, Metrics};
 use crate::telemetry::milliseconds;
 
+/// The longest name of a cache or topic in a record, in Unicode scalar values.
+const MAX_NAME_CHARS: usize = 128;
+
 /// What is known of a request once it has its outcome.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -125,8 +128,8 @@ impl Facts {
     /// The same, with what the event is about.
     pub(super) fn about(self, entry: &Entry<'_>) -> Self {
         let about = About {
-            cache: entry.cache.clone().into_owned(),
-            topic: entry.topic.clone().into_owned(),
+            cache: cut(&entry.cache),
+            topic: cut(&entry.topic),
             topic_sequence_number: entry.topic_sequence_number,
             detail_type_cut: entry.is_detail_type_cut(),
         };
@@ -173,6 +176,11 @@ impl Facts {
     }
 }
 
+/// A name of any length, since with a queue message that has it too, a record must fit CloudWatch's 256 KB.
+fn cut(name: &str) -> String {
+    name.chars().take(MAX_NAME_CHARS).collect()
+}
+
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
@@ -200,12 +208,12 @@ fn sentence(outcome: Outcome, stray_character: Option<StrayCharacter>) -> (Level
         Outcome::SecretUnavailable { is_kept: true } => (
             Level::ERROR,
             "No known signing secret made the signature, and the secret cannot be read, so the request is kept unverified in the \
-             retry queue; check the secret and the role. Redrive verifies it as soon as the secret can be read.",
+             retry queue; the error says why. Redrive verifies it as soon as the secret can be read.",
         ),
         Outcome::SecretUnavailable { is_kept: false } => (
             Level::ERROR,
             "No known signing secret made the signature, the secret cannot be read, and the request could not be kept unverified; \
-             check the secret and the role.",
+             both errors say why.",
         ),
         Outcome::RotationInProgress { is_kept: true } => (
             Level::WARN,

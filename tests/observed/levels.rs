@@ -213,7 +213,11 @@ fn an_event_that_neither_the_bus_nor_the_queue_accepted_is_whole_in_its_record()
         for record in run.webhook.records.iter().filter(|record| record.text("outcome") == "BothFailed") {
             let message = &record.fields["queueMessage"];
             let body: Value = serde_json::from_str(message["body"].as_str().expect("a body")).expect("JSON");
-            assert_eq!((&body["cache"], &body["topic"]), (&record.fields["cache"], &record.fields["topic"]));
+            for name in ["cache", "topic"] {
+                // The record's own copies are cut.
+                let whole = body[name].as_str().expect("a name");
+                assert_eq!(record.text(name), whole.chars().take(128).collect::<String>());
+            }
             assert_eq!((body["text"].as_str(), body["token_id"].as_str()), (Some(TEXT), Some(TOKEN)));
             assert_eq!(message["requestId"], record.fields["requestId"]);
         }
