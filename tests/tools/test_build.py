@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -13,6 +16,8 @@ import pytest
 
 from tools.functions.binaries import binary
 from tools.functions.check_elf import problems
+from tools.functions.listed_crates import listed, locked, problem
+from tools.functions.zip_bootstrap import zip_bootstrap
 from tools.paths import ROOT
 
 
@@ -64,6 +69,43 @@ def test_a_program_that_needs_a_library_or_a_loader_is_refused(tmp_path: Path) -
     assert run.returncode == 1
     assert "It needs the library libc.so.6." in run.stdout
     assert "It asks for the loader /lib" in run.stdout
+
+
+def zip_with_list(folder: Path, crates: set[tuple[str, str]] | None) -> Path:
+    """The debug build of webhook, with a list of crates such as cargo auditable makes it."""
+    program = folder / "bootstrap"
+    shutil.copy(binary("webhook"), program)
+    if crates is not None:
+        packages = [{"name": name, "version": version, "source": "crates.io"} for name, version in sorted(crates)]
+        build_only = {"name": "cc", "version": "0.0.0", "source": "crates.io", "kind": "build"}
+        (folder / "list").write_bytes(zlib.compress(json.dumps({"packages": [*packages, build_only]}).encode()))
+        subprocess.run(["objcopy", f"--add-section=.dep-v0={folder / 'list'}", program], check=True)
+    zipped = folder / "webhook.zip"
+    zipped.write_bytes(zip_bootstrap(program))
+    return zipped
+
+
+def test_the_crates_of_a_program_are_read_back_out_of_its_zip(tmp_path: Path) -> None:
+    zipped = zip_with_list(tmp_path, locked())
+    assert listed(zipped) == locked()
+    assert problem(listed(zipped)) is None
+
+
+@pytest.mark.parametrize(
+    ("crates", "expected"),
+    [
+        (None, "was it built with cargo auditable?"),
+        ({("momento-eventbridge", "0.1.0"), ("tokio", "1.0.0")}, "The program does not list rustls;"),
+        ({("momento-eventbridge", "0"), ("rustls", "0.1.0"), ("tokio", "0.0.1")}, "Cargo.lock lacks"),
+    ],
+)
+def test_a_zip_without_its_crates_or_with_others_is_refused(
+    tmp_path: Path, crates: set[tuple[str, str]] | None, expected: str
+) -> None:
+    zipped = zip_with_list(tmp_path, crates)
+    command = [sys.executable, "-m", "tools.functions.listed_crates", zipped]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (run.returncode, expected in run.stdout) == (1, True), run.stdout
 
 
 @pytest.mark.parametrize(
