@@ -57,11 +57,17 @@ class Stack:
             return len(received) == number
 
         wait_for("each message to be received", all_are_received, seconds, pause=0.01)
-        for message in received:
-            content = json.loads(message["Body"])
-            content["receivedAt"] -= minutes * 60_000
-            sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(content))
-            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        for begin in range(0, number, 10):
+            page = received[begin : begin + 10]
+            bodies = [json.loads(message["Body"]) for message in page]
+            aged = [json.dumps(body | {"receivedAt": body["receivedAt"] - minutes * 60_000}) for body in bodies]
+            sqs.send_message_batch(
+                QueueUrl=queue, Entries=[{"Id": str(place), "MessageBody": body} for place, body in enumerate(aged)]
+            )
+            handles = enumerate(message["ReceiptHandle"] for message in page)
+            sqs.delete_message_batch(
+                QueueUrl=queue, Entries=[{"Id": str(place), "ReceiptHandle": handle} for place, handle in handles]
+            )
 
     def log(self, output: str, term: str) -> list[dict]:
         """The lines in a log that contain the term, whether they are JSON or, as the local AWS has them, text."""
