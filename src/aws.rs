@@ -9,20 +9,18 @@ pub mod retry;
 
 use std::time::Duration;
 
-use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
-use aws_config::meta::region::ProvideRegion;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_eventbridge::config::{SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_eventbridge::config::{Credentials, SharedCredentialsProvider, SharedHttpClient};
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, ConnectorBuilder};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
-use crate::config::{ConfigError, Lookup, url};
+use crate::environment::{Lookup, VariableError, required, url};
 
 /// The certificates of Amazon Trust Services, which sign every AWS endpoint
 /// (<https://www.amazontrust.com/repository/>). Parsing the system's ~145 root certificates dominates start-up.
@@ -43,21 +41,24 @@ impl Aws {
     /// `AWS_ENDPOINT_URL` and its forms for each service, unless `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` is true,
     /// `AWS_USE_FIPS_ENDPOINT`, `AWS_USE_DUALSTACK_ENDPOINT`, `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, and
     /// `SSL_CERT_FILE` or `SSL_CERT_DIR`, which replace the built-in roots. `tests/settings.rs` has the table.
-    pub async fn from_environment(lookup: Lookup<'_>) -> Result<Self, ConfigError> {
+    pub fn new(lookup: Lookup<'_>, http_client: SharedHttpClient) -> Result<Self, VariableError> {
         let is_true = |variable| Ok(lookup(variable)?.map(|value| value.eq_ignore_ascii_case("true")));
-        for variable in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
-            lookup(variable)?.ok_or(ConfigError::Missing(variable))?;
-        }
+        let credentials = Credentials::new(
+            required("AWS_ACCESS_KEY_ID", lookup)?,
+            required("AWS_SECRET_ACCESS_KEY", lookup)?,
+            lookup("AWS_SESSION_TOKEN")?,
+            None,
+            "Environment",
+        );
         let ignores_urls = is_true("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")?.unwrap_or(false);
         let endpoint_url = |variable| if ignores_urls { Ok(None) } else { url(variable, lookup) };
-        let has_own_roots = has_own_roots(lookup)?;
         let mut shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(region(lookup).await?)
-            .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+            .region(region(lookup)?)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(http_client(has_own_roots));
+            .http_client(http_client);
         shared.set_endpoint_url(endpoint_url("AWS_ENDPOINT_URL")?);
         shared.set_use_fips(is_true("AWS_USE_FIPS_ENDPOINT")?);
         shared.set_use_dual_stack(is_true("AWS_USE_DUALSTACK_ENDPOINT")?);
@@ -103,38 +104,36 @@ impl Aws {
     }
 }
 
-/// An empty `AWS_REGION` counts as unset here; `aws-config` would take it for a region.
-async fn region(lookup: Lookup<'_>) -> Result<Region, ConfigError> {
-    let provided = EnvironmentVariableRegionProvider::new().region().await.filter(|region| !region.as_ref().is_empty());
-    match provided {
-        Some(region) => Ok(region),
-        None => lookup("AWS_DEFAULT_REGION")?.map(Region::new).ok_or(ConfigError::Missing("AWS_REGION")),
+fn region(lookup: Lookup<'_>) -> Result<Region, VariableError> {
+    match lookup("AWS_REGION")? {
+        Some(region) => Ok(Region::new(region)),
+        None => lookup("AWS_DEFAULT_REGION")?.map(Region::new).ok_or(VariableError::Missing("AWS_REGION")),
     }
 }
 
 /// Whether variables name other roots. The TLS library would take a file that it cannot read for an empty list.
-fn has_own_roots(lookup: Lookup<'_>) -> Result<bool, ConfigError> {
+fn has_own_roots(lookup: Lookup<'_>) -> Result<bool, VariableError> {
     let variable = match (lookup("SSL_CERT_FILE")?, lookup("SSL_CERT_DIR")?) {
         (None, None) => return Ok(false),
         (Some(_), _) => "SSL_CERT_FILE",
         (None, Some(_)) => "SSL_CERT_DIR",
     };
     if rustls_native_certs::load_native_certs().certs.is_empty() {
-        return Err(ConfigError::NoRoots(variable));
+        return Err(VariableError::NoRoots(variable));
     }
     Ok(true)
 }
 
 /// One client, and so one set of roots and one connection pool, for all services. It follows a proxy, as the SDK's own.
-fn http_client(has_own_roots: bool) -> SharedHttpClient {
-    let roots = if has_own_roots {
+pub fn https_client(lookup: Lookup<'_>) -> Result<SharedHttpClient, VariableError> {
+    let roots = if has_own_roots(lookup)? {
         TrustStore::empty().with_native_roots(true)
     } else {
         TrustStore::empty().with_pem_certificate(AMAZON_TRUST_ROOTS)
     };
     // The context is only checked where it is used, so the error cannot occur; the system's roots are safe as well.
     let context = TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
-    Builder::new().build_with_connector_fn(move |settings, components| {
+    Ok(Builder::new().build_with_connector_fn(move |settings, components| {
         let mut connector = ConnectorBuilder::default()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .tls_context(context.clone())
@@ -142,5 +141,5 @@ fn http_client(has_own_roots: bool) -> SharedHttpClient {
         connector.set_connector_settings(settings.cloned());
         connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         connector.build()
-    })
+    }))
 }

@@ -13,8 +13,8 @@
 //! 6. `webhook` again: the [`Outcome`] becomes the [`Response`], and a record in the log and the metrics (`telemetry`).
 //!
 //! `redrive` goes from the retry queue back to step 3. [`start`] runs the one or the other as a Lambda function, with the
-//! environment variables that `config` reads. Under all of them are `aws` (clients, time limits, retries), `outcome` and
-//! `clock`. Steps 1 and 3 and the queue message use neither network nor clock.
+//! environment variables that `config` reads. Under all of them are `aws` (clients, time limits, retries), `outcome`,
+//! `environment` and `clock`. Steps 1 and 3 and the queue message use neither network nor clock.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -22,6 +22,7 @@
 mod aws;
 mod clock;
 mod config;
+mod environment;
 mod event;
 mod event_bus;
 mod outcome;

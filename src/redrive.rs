@@ -64,7 +64,7 @@ impl Redrive {
     pub fn new(config: RedriveConfig, aws: &Aws) -> Self {
         Self {
             bus: EventBus::new(config.event_bus_name, aws, budget::REDRIVE_ATTEMPT),
-            judge: config.judge.map(|judge| Judge::new(judge, aws)),
+            judge: config.authenticity.map(|authenticity| Judge::new(authenticity, aws)),
         }
     }
 

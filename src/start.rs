@@ -1,4 +1,4 @@
-//! What both binaries do: start the log, read the configuration, and handle events; and one sentence where that fails.
+//! What both programs do: start the log, read the configuration, and handle events. On failure, they print one line.
 //!
 //! An `async fn` is compiled where it is awaited. Awaited in the binaries too, the SDK's would be in each binary twice.
 
@@ -10,8 +10,9 @@ use lambda_http::service_fn;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
-use crate::aws::Aws;
-use crate::config::{ConfigError, RedriveConfig, WebhookConfig, environment};
+use crate::aws::{Aws, https_client};
+use crate::config::{RedriveConfig, WebhookConfig};
+use crate::environment::{VariableError, variable};
 use crate::redrive::Redrive;
 use crate::telemetry::log;
 use crate::webhook::Webhook;
@@ -29,8 +30,8 @@ const RUNTIME_VARIABLES: [&str; 4] = [
 pub async fn webhook() -> ExitCode {
     let process_start = Instant::now();
     run(async move {
-        let config = WebhookConfig::read(&environment)?;
-        let webhook = Webhook::start(config, &Aws::from_environment(&environment).await?, process_start).await;
+        let config = WebhookConfig::read(&variable)?;
+        let webhook = Webhook::start(config, &Aws::new(&variable, https_client(&variable)?)?, process_start).await;
         Runtime::new(service_fn(|event| webhook.handle(event))).run().await
     })
     .await
@@ -40,8 +41,8 @@ pub async fn webhook() -> ExitCode {
 #[tokio::main(flavor = "local")]
 pub async fn redrive() -> ExitCode {
     run(async {
-        let config = RedriveConfig::read(&environment)?;
-        let redrive = Redrive::new(config, &Aws::from_environment(&environment).await?);
+        let config = RedriveConfig::read(&variable)?;
+        let redrive = Redrive::new(config, &Aws::new(&variable, https_client(&variable)?)?);
         Runtime::new(service_fn(|event| redrive.handle(event))).run().await
     })
     .await
@@ -64,10 +65,10 @@ async fn run(function: impl Future<Output = Result<(), lambda_http::Error>> + 's
     }
 }
 
-fn prepare() -> Result<(), ConfigError> {
-    log::start(&environment)?;
-    RUNTIME_VARIABLES.into_iter().try_for_each(|variable| match environment(variable)? {
+fn prepare() -> Result<(), VariableError> {
+    log::start(&variable)?;
+    RUNTIME_VARIABLES.into_iter().try_for_each(|name| match variable(name)? {
         Some(_) => Ok(()),
-        None => Err(ConfigError::NotOnLambda(variable)),
+        None => Err(VariableError::NotOnLambda(name)),
     })
 }

@@ -65,10 +65,10 @@ impl Webhook {
             );
         }
         let webhook = Self {
-            secrets: SecretStore::new(config.judge.secret, config.judge.previous_secret, aws),
+            secrets: SecretStore::new(config.authenticity.secret, config.authenticity.previous_secret, aws),
             bus: EventBus::new(config.event_bus_name, aws, budget::ATTEMPT),
             retry_queue,
-            max_event_age: config.judge.max_event_age,
+            max_event_age: config.authenticity.max_event_age,
             process_start,
             is_cold: AtomicBool::new(true),
         };

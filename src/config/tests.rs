@@ -17,8 +17,8 @@ fn a_secret_alone_is_a_configuration_and_the_rest_has_defaults() {
     let config = read(&[SECRET, ("EVENT_BUS_NAME", ""), ("MAX_EVENT_AGE_SECONDS", "")]).unwrap();
     assert_eq!(config.event_bus_name, EventBusName::Classic("default".to_owned()));
     assert_eq!(config.retry_queue_url, None);
-    assert_eq!(config.judge.max_event_age, Duration::from_secs(60));
-    assert_eq!(config.judge.previous_secret, Duration::from_secs(86_400));
+    assert_eq!(config.authenticity.max_event_age, Duration::from_secs(60));
+    assert_eq!(config.authenticity.previous_secret, Duration::from_secs(86_400));
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn every_variable_is_taken_up_to_the_ends_of_its_range() {
             ("PREVIOUS_SECRET_SECONDS", previous),
         ]);
         let config = config.unwrap();
-        assert!(matches!(config.judge.secret, SecretSource::SecretsManager(id) if id == "momento"));
+        assert!(matches!(config.authenticity.secret, SecretSource::SecretsManager(id) if id == "momento"));
         assert_eq!(config.retry_queue_url.as_deref(), Some("https://sqs.eu-west-1.amazonaws.com/1/retry"));
-        assert_eq!(config.judge.max_event_age.as_secs().to_string(), max_age);
-        assert_eq!(config.judge.previous_secret.as_secs().to_string(), previous);
+        assert_eq!(config.authenticity.max_event_age.as_secs().to_string(), max_age);
+        assert_eq!(config.authenticity.previous_secret.as_secs().to_string(), previous);
     }
 }
 
@@ -83,9 +83,10 @@ fn redrive_needs_no_secret_and_takes_one_where_there_is_one() {
         };
         RedriveConfig::read(&lookup)
     };
-    assert!(read(&[]).unwrap().judge.is_none());
-    let judge = read(&[("SIGNING_SECRET_ID", "momento"), ("MAX_EVENT_AGE_SECONDS", "5")]).unwrap().judge.unwrap();
-    assert_eq!(judge.max_event_age, Duration::from_secs(5));
+    assert!(read(&[]).unwrap().authenticity.is_none());
+    let authenticity =
+        read(&[("SIGNING_SECRET_ID", "momento"), ("MAX_EVENT_AGE_SECONDS", "5")]).unwrap().authenticity.unwrap();
+    assert_eq!(authenticity.max_event_age, Duration::from_secs(5));
     assert_eq!(read(&[SECRET, ("SIGNING_SECRET_ID", "momento")]).unwrap_err(), ConfigError::SecretSource);
     assert!(read(&[("SIGNING_SECRET", "[]")]).is_err());
 }

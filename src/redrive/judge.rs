@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::aws::Aws;
 use crate::aws::budget::{self, Deadline};
-use crate::config;
+use crate::config::Authenticity;
 use crate::event::Entry;
 use crate::event::timestamp;
 use crate::outcome::{Forgery, Outcome};
@@ -62,9 +62,9 @@ pub(super) enum Undecided {
 }
 
 impl Judge {
-    pub(super) fn new(judge: config::Judge, aws: &Aws) -> Self {
-        let secrets = SecretStore::new(judge.secret, judge.previous_secret, aws);
-        Self { secrets, max_event_age: judge.max_event_age }
+    pub(super) fn new(authenticity: Authenticity, aws: &Aws) -> Self {
+        let Authenticity { secret, previous_secret, max_event_age } = authenticity;
+        Self { secrets: SecretStore::new(secret, previous_secret, aws), max_event_age }
     }
 
     /// Reads all versions of the secret.

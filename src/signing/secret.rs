@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 /// One webhook's signing secret. Its memory is zeroed when it is dropped and `Debug` shows nothing of it.
@@ -14,15 +15,19 @@ pub struct SigningSecret(Zeroizing<Vec<u8>>);
 pub struct SigningSecrets(Vec<SigningSecret>);
 
 /// Why a stored secret is invalid. The messages show nothing of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidSecret {
     /// A binary secret, or one without a value.
+    #[error("it is binary or has no value; store it as text")]
     NotText,
     /// An empty string, alone or among others.
+    #[error("it holds an empty string; give every webhook's signing secret in full")]
     EmptyString,
     /// A JSON object or array without a string at its top level.
+    #[error("it is a JSON object or array without a string at its top level; give the secrets as its strings")]
     NoString,
     /// Text that begins like a JSON object or array and is not JSON.
+    #[error("it begins with {{ or [ and is not JSON; correct the JSON, or store the bare secret")]
     NotJson,
 }
 
@@ -69,21 +74,6 @@ impl fmt::Debug for SigningSecret {
         formatter.write_str("SigningSecret(…)")
     }
 }
-
-impl fmt::Display for InvalidSecret {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::NotText => "it is binary or has no value; store it as text",
-            Self::EmptyString => "it holds an empty string; give every webhook's signing secret in full",
-            Self::NoString => {
-                "it is a JSON object or array without a string at its top level; give the secrets as its strings"
-            }
-            Self::NotJson => "it begins with { or [ and is not JSON; correct the JSON, or store the bare secret",
-        })
-    }
-}
-
-impl std::error::Error for InvalidSecret {}
 
 /// The strings at the top level of a JSON object or array; `None` if the text is not JSON.
 fn unpacked(text: &str) -> Option<Vec<Zeroizing<String>>> {

@@ -20,7 +20,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::clock;
-use crate::config::{ConfigError, Lookup};
+use crate::environment::{Lookup, VariableError};
 
 /// The module path of this crate, as RUST_LOG names it.
 const OWN_TARGET: &str = "momento_eventbridge";
@@ -35,12 +35,12 @@ struct Settings {
 }
 
 /// Sets the log up from `AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL` and `RUST_LOG`, the last of which wins.
-pub fn start(lookup: Lookup<'_>) -> Result<(), ConfigError> {
+pub fn start(lookup: Lookup<'_>) -> Result<(), VariableError> {
     let level = lookup("AWS_LAMBDA_LOG_LEVEL")?.and_then(|level| level_named(&level)).unwrap_or(LevelFilter::INFO);
     let settings = Settings {
         is_json: lookup("AWS_LAMBDA_LOG_FORMAT")?.is_some_and(|format| format.eq_ignore_ascii_case("JSON")),
         levels: match lookup("RUST_LOG")? {
-            Some(directives) => levels(&directives).ok_or(ConfigError::NotLogLevels)?,
+            Some(directives) => levels(&directives).ok_or(VariableError::NotLogLevels)?,
             None => Targets::new().with_default(level),
         },
     };
