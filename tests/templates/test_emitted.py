@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tools.paths import ROOT
-from tools.templates.resolver import Resolver, alarm_metrics, dashboard_metrics
+from tools.templates.resolver import PSEUDO, Resolver, alarm_metrics, dashboard_metrics, of_type
 
 EMITTED = json.loads((ROOT / "tests" / "observed" / "emitted.json").read_text())
 EVERYTHING = Resolver(MomentoSecretString="x", NoEventMinutes=30, AlarmEmail="a@example.com")
@@ -50,15 +50,34 @@ def test_a_chart_of_milliseconds_shows_milliseconds_and_no_other_chart_does():
 
 PAGE = (ROOT / "docs" / "logs-and-metrics.md").read_text()
 SECTION = re.split(r"(?m)^## ", PAGE.split("\n## Queries\n", 1)[1])[0]
-QUERIES = dict(re.findall(r"### ([^\n]+)\n(?:(?!###).)*?```\n(.*?)```", SECTION, re.DOTALL))
+DOCUMENTED = dict(re.findall(r"### ([^\n]+)\n(?:(?!###).)*?```\n(.*?)```", SECTION, re.DOTALL))
+FOLDER = f"{PSEUDO['AWS::StackName']}/"
+SAVED = {
+    query["Name"].removeprefix(FOLDER): query
+    for query in map(EVERYTHING.properties, of_type("AWS::Logs::QueryDefinition"))
+}
+QUERIES = DOCUMENTED | {name: query["QueryString"] for name, query in SAVED.items()}
 RECORDS = [(outcome, set(fields)) for written in EMITTED.values() for outcome, fields in written["records"].items()]
 # The language's own words, and the fields that CloudWatch Logs adds.
-WORDS = {"filter", "fields", "stats", "sort", "limit", "by", "as", "asc", "desc", "in", "and", "or"}
-ADDED = {"@timestamp", "@message"}
+WORDS = {"filter", "fields", "stats", "sort", "limit", "by", "as", "asc", "desc", "in", "and", "or", "not", "like"}
+ADDED = {"@timestamp", "@message", "@log"}
 
 
-def test_every_heading_of_the_queries_has_one():
-    assert list(QUERIES) == re.findall(r"(?m)^### (.+)$", SECTION)
+def test_every_heading_of_the_queries_has_one_but_for_the_table_of_the_saved_ones():
+    assert ["Saved queries", *DOCUMENTED] == re.findall(r"(?m)^### (.+)$", SECTION)
+
+
+def test_the_page_names_each_saved_query_once():
+    assert re.findall(r"(?m)^\| ([A-Z][^|]+) \|", SECTION) == list(SAVED)
+
+
+def test_the_saved_queries_are_in_a_folder_of_the_stack_and_read_its_own_logs():
+    groups = {"<WebhookLogs>": "webhook", "<RedriveLogs>": "redrive"}
+    for query in SAVED.values():
+        assert query["Name"].startswith(FOLDER)
+        written = set().union(*(EMITTED[groups[name]]["records"] for name in query["LogGroupNames"]))
+        outcomes = re.search(r"outcome in \[([^]]+)]", query["QueryString"])
+        assert outcomes is None or set(re.findall(r'"(\w+)"', outcomes[1])) <= written
 
 
 @pytest.mark.parametrize("heading", QUERIES)
@@ -69,6 +88,7 @@ def test_each_field_of_a_query_is_in_the_records_that_it_reads(heading: str):
     assert outcomes <= {outcome for outcome, _ in RECORDS}
     known = set().union(*(fields for outcome, fields in RECORDS if outcome in outcomes))
     given = set(re.findall(r"\bas (\w+)", query))
-    # Neither texts nor functions.
-    names = set(re.findall(r"(?<![\w@])[A-Za-z@]\w*\b(?!\()", re.sub(r'"[^"]*"', "", query)))
+    # Neither comments, patterns and texts, nor functions.
+    plain = re.sub(r'(?m)^#.*$|/[^/\n]*/|"[^"]*"', "", query)
+    names = set(re.findall(r"(?<![\w@])[A-Za-z@]\w*\b(?!\()", plain))
     assert names - WORDS - given <= known | ADDED

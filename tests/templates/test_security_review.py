@@ -16,7 +16,9 @@ from tools.testing.docs import blocks
 PAGE = (ROOT / "docs" / "security-review.md").read_text(encoding="utf-8")
 BACK = read_template((ROOT / "api-destinations.yaml").read_text(encoding="utf-8"))
 # Parts of a resource that is named itself, and what the page names as a group.
-PARTS = re.compile(r"(Policy|Permission|Alarm|Dashboard|Role|Source|Mapping|Domain|Integration|Route|Stage)$|^Kept")
+PARTS = re.compile(
+    r"(Policy|Permission|Alarm|Query|Dashboard|Role|Source|Mapping|Domain|Integration|Route|Stage)$|^Kept"
+)
 
 
 def section(heading: str) -> str:

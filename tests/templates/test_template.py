@@ -461,6 +461,7 @@ def test_whatever_can_have_a_tag_has_one():
         "AWS::Events::Archive",
         "AWS::Lambda::Permission",
         "AWS::Lambda::Url",
+        "AWS::Logs::QueryDefinition",
         "AWS::SNS::TopicPolicy",
         "AWS::SQS::QueuePolicy",
     }

@@ -5,15 +5,17 @@
 - AWS::Events::Rule, ministack's own, fails on a bus that does not exist and for a pattern that EventBridge refuses.
 - Ref of an AWS::SecretsManager::Secret is its ARN, as in a real account (ministack gives the name).
 - AWS::IAM::Role keeps its permissions boundary (ministack drops it), and fails for a policy that does not exist.
+- AWS::Logs::QueryDefinition, which is kept for DescribeStackResources alone: ministack has no saved queries.
 - DescribeEventBus takes an ARN as well as a name, and a role that allows it on that bus allows it.
 """
 
 import json
+import uuid
 from collections.abc import Callable
 from typing import ClassVar
 
 from ministack.core import iam_actions
-from ministack.services import eventbridge, iam, kms, secretsmanager
+from ministack.services import cloudwatch_logs, eventbridge, iam, kms, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 Attributes = dict[str, str]
@@ -152,6 +154,22 @@ def extract_resource_arn(service, method, path, headers, body, query_params, reg
     return arn_by_request(service, method, path, headers, body, query_params, region, account_id)
 
 
+def create_query(_logical_id: str, properties: dict, _stack: str) -> tuple[str, Attributes]:
+    require_log_groups(properties)
+    query = str(uuid.uuid4())
+    return query, {"QueryDefinitionId": query}
+
+
+def update_query(query: str, _old: dict, properties: dict, _stack: str) -> tuple[str, Attributes]:
+    require_log_groups(properties)
+    return query, {"QueryDefinitionId": query}
+
+
+def require_log_groups(query: dict) -> None:
+    if missing := [name for name in query.get("LogGroupNames", []) if name not in cloudwatch_logs._log_groups]:
+        raise ValueError(f"ResourceNotFoundException: There is no log group {', '.join(missing)}.")
+
+
 class SecretByArn:
     """ministack's own handlers for a secret, with its ARN as the physical id."""
 
@@ -218,6 +236,11 @@ def register_handlers() -> None:
             },
             "AWS::Events::Archive": {"create": create_archive, "update": update_archive, "delete": delete_archive},
             "AWS::Events::Rule": {**rule_handlers, "create": create_rule},
+            "AWS::Logs::QueryDefinition": {
+                "create": create_query,
+                "update": update_query,
+                "delete": lambda _query, _properties: None,
+            },
             "AWS::IAM::Role": {
                 **RoleWithBoundary.handlers,
                 "create": RoleWithBoundary.create,
