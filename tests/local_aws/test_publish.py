@@ -19,7 +19,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tools.commands.publish import Bucket, Upload, launch_link, package_version, release
+from tools.commands.publish import Bucket, Upload, launch_link, package_version, pages_on_github, release, templates
 from tools.functions.binaries import binary
 from tools.functions.zip_bootstrap import zip_bootstrap
 from tools.local_aws.event_bridge_gate import EventBridgeGate
@@ -27,7 +27,7 @@ from tools.local_aws.server import LocalAws
 from tools.local_aws.stacks import DeploymentFailed
 from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT, programs
-from tools.templates.packaged import ARCHITECTURES, packaged, region_rule
+from tools.templates.packaged import ARCHITECTURES, LONGEST_ADDRESS, packaged, region_rule, with_linked_pages
 from tools.templates.reader import read_template
 from tools.templates.resolver import PSEUDO, Resolver
 from tools.testing.docs import blocks
@@ -126,7 +126,7 @@ def test_the_zips_and_the_templates_are_in_the_bucket_of_the_region(
         zipped = f"{name}-{ARCHITECTURE}.zip"
         key = f"momento-eventbridge/{VERSION}/{zipped}"
         assert stored(aws, bucket, key) == (published.build / zipped).read_bytes()
-    api_destinations = (ROOT / "api-destinations.yaml").read_bytes()
+    api_destinations = templates(PREFIX, sorted(REGIONS), VERSION, [ARCHITECTURE])["api-destinations.yaml"]
     assert stored(aws, bucket, f"momento-eventbridge/{VERSION}/api-destinations.yaml") == api_destinations
     latest = stored(aws, bucket, "momento-eventbridge/latest/template.yaml")
     assert latest == stored(aws, bucket, f"momento-eventbridge/{VERSION}/template.yaml")
@@ -221,6 +221,30 @@ def test_the_templates_that_a_release_attests_are_those_that_it_publishes(tmp_pa
     uploads = {file.key: file.content for file in release(PREFIX, sorted(REGIONS), package_version(), tmp_path)}
     for name in ("template.yaml", "api-destinations.yaml"):
         assert uploads[f"momento-eventbridge/{package_version()}/{name}"] == (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("repository", "pages"),
+    [
+        ("https://github.com/somebody/something.git", "https://github.com/somebody/something/blob/v1.2.3/docs/"),
+        ("git@github.com:somebody/something.git", "https://github.com/somebody/something/blob/v1.2.3/docs/"),
+        ("https://github.com/somebody/something", "https://github.com/somebody/something/blob/v1.2.3/docs/"),
+        ("https://git.example.com/somebody/something", None),
+        ("/a/folder", None),
+        ("", None),
+    ],
+)
+def test_the_pages_are_on_github_where_the_repository_is_there(repository: str, pages: str | None) -> None:
+    assert pages_on_github(repository, "1.2.3") == pages
+
+
+def test_a_published_template_names_each_page_by_its_address() -> None:
+    text = (ROOT / "template.yaml").read_text()
+    address = "https://github.com/somebody/something/blob/v1.2.3/docs/"
+    linked = with_linked_pages(text, address)
+    assert f"See {address}runbook.md#deadletteralarm" in linked
+    assert not re.search(r"[^/]docs/\w", linked)
+    assert with_linked_pages(text, f"https://{'a' * LONGEST_ADDRESS}/docs/") == text
 
 
 def test_publishing_the_same_again_changes_nothing(

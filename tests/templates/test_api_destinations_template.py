@@ -10,6 +10,7 @@ import botocore.session
 import pytest
 
 from tools.paths import ROOT
+from tools.templates.packaged import LONGEST_ADDRESS
 from tools.templates.reader import read_template
 from tools.templates.resolver import Resolver
 from tools.templates.variants import KEY
@@ -229,6 +230,16 @@ def test_an_alarm_notifies_the_topic_of_its_beginning_and_its_end(name: str) -> 
     assert alarm["AlarmActions"] == alarm["OKActions"] == topic
 
 
+@pytest.mark.parametrize("name", [name for name, each in RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"])
+def test_an_alarm_says_what_it_means_what_to_do_first_and_when_it_is_over(name: str) -> None:
+    text = Resolver(TEMPLATE, MomentoApiKey="key").properties(name)["AlarmDescription"]
+    assert re.match(r"Stack momento: .+ kept.+\nFirst: .+\nOver: .+\n", text)
+    assert text.endswith(f"See docs/runbook.md#{name.lower()}-to-momento")
+    assert f"\n## {name}, to Momento\n" in (ROOT / "docs" / "runbook.md").read_text()
+    # Room for the longest names of the stack, of a log group and of a queue, and for the address of the page.
+    assert len(text) + 2 * 128 + 80 + LONGEST_ADDRESS <= 1024
+
+
 # ---- Strings as text
 
 
@@ -420,7 +431,12 @@ def test_no_lookup_in_a_map_can_miss(path: Any) -> None:
     """CloudFormation also looks up the branch of an Fn::If that is not taken, so each key has to be there always."""
     template = read_template(path.read_text())
     for name, key, second in lookups(template):
-        allowed = template["Parameters"][key["Ref"]]["AllowedValues"]
+        is_partition = key["Ref"] == "AWS::Partition"
+        allowed = (
+            botocore.session.Session().get_available_partitions()
+            if is_partition
+            else template["Parameters"][key["Ref"]]["AllowedValues"]
+        )
         entries = template["Mappings"][name]
         assert entries.keys() == {str(value) for value in allowed}, f"{name} by {key['Ref']}"
         assert all(second in entry for entry in entries.values()), f"{name}.{second}"

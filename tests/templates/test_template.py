@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from tools.paths import ROOT
+from tools.templates.packaged import LONGEST_ADDRESS, with_linked_pages
+from tools.templates.reader import read_template
 from tools.templates.resolver import (
     PARAMETERS,
     PATH,
@@ -154,6 +156,7 @@ def test_the_redrive_takes_as_little_of_the_accounts_concurrency_as_lambda_allow
         ("aws", "console.aws.amazon.com"),
         ("aws-cn", "console.amazonaws.cn"),
         ("aws-us-gov", "console.amazonaws-us-gov.com"),
+        ("aws-eusc", "console.amazonaws-eusc.eu"),
     ],
 )
 def test_the_dashboards_address_is_in_the_console_of_the_partition(partition: str, console: str):
@@ -491,12 +494,67 @@ METRICS_OF_AWS = {
 }
 
 
+class Longest(Resolver):
+    """Gives each resource the longest name that it can have: the stack's, the resource's own, and 13 characters."""
+
+    def __init__(self, **given):
+        super().__init__(region="ap-southeast-7", **given)
+        self.pseudo["AWS::StackName"] = "s" * 128
+
+    def reference(self, name: str):
+        value = super().reference(name)
+        return self.physical(name) if name in self.resources else value
+
+    def attribute(self, name: str, attribute: str) -> str:
+        super().attribute(name, attribute)
+        return self.physical(name)
+
+    def physical(self, name: str) -> str:
+        longest = {"AWS::Lambda::Function": 64, "AWS::SQS::Queue": 80}.get(self.resources[name]["Type"], 512)
+        return f"{'s' * 128}-{name}-{'x' * 12}"[-longest:]
+
+
+def endpoint_of(alarm: str) -> str:
+    return "HttpApi" if alarm.startswith("HttpApi") else "FunctionUrl"
+
+
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_says_what_happened_and_what_to_do(name: str):
-    properties = ALARMS[name]["Properties"]
-    assert len(re.findall(r"[.?!](?:\s|$)", properties["AlarmDescription"])) >= 2
-    assert len(properties["AlarmDescription"]) <= 1024
-    assert "Metrics" not in properties, "metric math"
+def test_an_alarm_says_what_it_means_for_the_events_what_to_do_first_and_when_it_is_over(name: str):
+    resolver = Resolver(**EVERYTHING, Endpoint=endpoint_of(name))
+    text = resolver.properties(name)["AlarmDescription"]
+    stack = PSEUDO["AWS::StackName"]
+    assert re.match(rf"Stack {stack}: .+\nFirst: .+\nOver: .+\n", text)
+    assert re.search(r"kept|late|lost|again", text.splitlines()[0])
+    queries = [each["Name"] for each in map(resolver.properties, of_type("AWS::Logs::QueryDefinition"))]
+    named = re.findall(r'[Qq]uery "(.+?)"', text)
+    assert {f"{stack}/{title}" for title in named} <= set(queries)
+    if named:
+        [group] = re.findall(r"Log: <(\w+)>", text)
+        assert resolver.resources[group]["Type"] == "AWS::Logs::LogGroup"
+    else:
+        assert "No log has it" in text
+    assert f"docs/runbook.md#{name.lower()}" in text.splitlines()[-1]
+    page = (ROOT / "docs" / "runbook.md").read_text()
+    assert f"\n## {name}\n" in page
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_an_alarm_links_to_the_dashboard_if_there_is_one(name: str):
+    given = {**EVERYTHING, "Endpoint": endpoint_of(name)}
+    with_dashboard = Resolver(**given)
+    dashboard = with_dashboard.properties("OverviewDashboard")["DashboardName"]
+    url = f"https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1#dashboards/dashboard/{dashboard}"
+    assert with_dashboard.properties(name)["AlarmDescription"].endswith(f" Dashboard: {url}")
+    assert "Dashboard:" not in Resolver(**given, Dashboard="no").properties(name)["AlarmDescription"]
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_the_description_of_an_alarm_is_never_too_long_for_cloudwatch(name: str):
+    address = f"https://github.com/{'r' * LONGEST_ADDRESS}"[: LONGEST_ADDRESS - len("/docs/")] + "/docs/"
+    published = read_template(with_linked_pages(PATH.read_text(), address))
+    text = Longest(template=published, **EVERYTHING, Endpoint=endpoint_of(name)).properties(name)["AlarmDescription"]
+    assert f"{address}runbook.md#" in text
+    assert len(text) <= 1024, len(text)
 
 
 @pytest.mark.parametrize(
@@ -509,8 +567,8 @@ def test_an_alarm_says_what_happened_and_what_to_do(name: str):
 )
 @pytest.mark.parametrize("name", ALARMS)
 def test_an_alarm_tells_whom_it_was_told_to(name: str, given: dict[str, str], told: list[str]):
-    endpoint = "HttpApi" if name.startswith("HttpApi") else "FunctionUrl"
-    assert Resolver(**SECRET, **given, Endpoint=endpoint).properties(name)["AlarmActions"] == told
+    alarm = Resolver(**SECRET, **given, Endpoint=endpoint_of(name)).properties(name)
+    assert alarm["AlarmActions"] == alarm["OKActions"] == told
 
 
 @pytest.mark.parametrize(
@@ -561,8 +619,16 @@ def test_a_secret_that_cannot_be_read_is_an_alarm_within_minutes_that_says_where
     assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": "<WebhookFunction>"}]
     assert alarm["Period"] * alarm["EvaluationPeriods"] <= 120
     assert (alarm["Statistic"], alarm["Threshold"]) == ("Sum", 1)
-    for word in ("retry queue", "dead-letter queue", "14 days", "roles of both functions", "Start DLQ redrive"):
+    for word in (
+        "kept unverified",
+        "retry queue",
+        "lost",
+        "dead-letter queue",
+        "roles of both functions",
+        "Start DLQ redrive",
+    ):
         assert word in alarm["AlarmDescription"], word
+    assert "no event is lost" not in alarm["AlarmDescription"].lower()
 
 
 def test_the_age_of_waiting_events_is_judged_before_sqs_leaves_them_out_of_it():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import re
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -17,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from tools.paths import ROOT
-from tools.templates.packaged import ARCHITECTURES, CannotPackage, packaged
+from tools.templates.packaged import ARCHITECTURES, CannotPackage, packaged, with_linked_pages
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1")
 BINARIES = ("webhook", "redrive")
@@ -62,17 +64,31 @@ def release(prefix: str, regions: list[str], version: str, build: Path) -> list[
     if "-" not in version:
         folders.append(f"{FOLDER}/latest")
     for place in folders:
-        for name, content in templates(prefix, regions, folder, architectures).items():
+        for name, content in templates(prefix, regions, version, architectures).items():
             files.append(Upload(f"{place}/{name}", content, "application/yaml", changes=place != folder))
     return files
 
 
-def templates(prefix: str, regions: list[str], folder: str, architectures: Iterable[str]) -> dict[str, bytes]:
-    text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    return {
-        "template.yaml": packaged(text, prefix, regions, folder, architectures).encode(),
-        "api-destinations.yaml": (ROOT / "api-destinations.yaml").read_bytes(),
-    }
+def templates(prefix: str, regions: list[str], version: str, architectures: Iterable[str]) -> dict[str, bytes]:
+    text = {name: (ROOT / name).read_text(encoding="utf-8") for name in STACKS}
+    text["template.yaml"] = packaged(text["template.yaml"], prefix, regions, f"{FOLDER}/{version}", architectures)
+    if address := pages_on_github(origin(), version):
+        text = {name: with_linked_pages(content, address) for name, content in text.items()}
+    return {name: content.encode() for name, content in text.items()}
+
+
+def origin() -> str:
+    """The repository that this is a clone of, or nothing."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return ""
+    asked = subprocess.run(["git", "-C", ROOT, "remote", "get-url", "origin"], capture_output=True, text=True)
+    return asked.stdout.strip()
+
+
+def pages_on_github(repository: str, version: str) -> str | None:
+    """The address of docs/ at the version's tag."""
+    found = re.fullmatch(r"(?:https://|ssh://git@|git@)github\.com[/:]([\w.-]+/[\w.-]+?)(?:\.git)?/?", repository)
+    return f"https://github.com/{found[1]}/blob/v{version}/docs/" if found else None
 
 
 class Bucket:
@@ -168,8 +184,7 @@ def main() -> int:
     try:
         if given.templates_to:
             given.templates_to.mkdir(parents=True, exist_ok=True)
-            folder = f"{FOLDER}/{given.version}"
-            for name, content in templates(given.prefix, given.regions, folder, ARCHITECTURES).items():
+            for name, content in templates(given.prefix, given.regions, given.version, ARCHITECTURES).items():
                 (given.templates_to / name).write_bytes(content)
             return 0
         files = release(given.prefix, given.regions, given.version, given.build)

@@ -14,6 +14,15 @@ class CannotPackage(Exception):
     """The template is not of the form that can be packaged; the message says what to do."""
 
 
+# With a longer one, the description of an alarm could be too long for CloudWatch.
+LONGEST_ADDRESS = 80
+
+
+def with_linked_pages(text: str, address: str) -> str:
+    """The template with an address that ends with docs/ in place of each docs/, if it is short enough."""
+    return re.sub(r"(?<![\w/.-])docs/(?=[\w-]+\.md)", address, text) if len(address) <= LONGEST_ADDRESS else text
+
+
 def packaged(text: str, bucket_prefix: str, regions: list[str], folder: str, architectures: Iterable[str]) -> str:
     """Rewrites `Code` of each function, and the choices of Architecture where only one of the two was built.
 
