@@ -134,7 +134,7 @@ bench: ## Measure webhook beside a plain handler (minutes; PROFILE=FILE: also wi
 	@$(HARNESS) bench $(or $(ROUNDS),20)
 
 .PHONY: bench-pure
-bench-pure: ## Time reading, verification, and mapping alone, by body size (criterion)
+bench-pure: ## Time only reading, verification, and mapping, by body size (criterion)
 	@cargo bench --locked --bench verify_and_map
 
 .PHONY: instructions
@@ -152,7 +152,7 @@ faults-docs: ## Measure the fault matrix, into docs/faults.md
 	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test faults
 
 .PHONY: observed
-observed: ## Record samples of the logs and metrics, into docs/logs-and-metrics.md
+observed: ## Record samples of the logs and metrics, into docs/records.md and docs/logs-and-metrics.md
 	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test observed -- --test-threads=1 page emitted
 
 .PHONY: dashboard

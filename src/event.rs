@@ -1,4 +1,4 @@
-//! From verified to entry: what is read of a body, and whether it was sent recently.
+//! From verified to entry: which fields of a body are read, and whether it was sent recently.
 
 mod entry;
 pub mod timestamp;

@@ -67,7 +67,7 @@ impl EventBus {
         })
     }
 
-    /// Opens the connection that the first event will use, by asking for the bus.
+    /// Opens the connection that the first event will use, by a call about the bus.
     pub async fn connect(&self, deadline: Deadline) {
         match &self.0 {
             Kind::Classic(bus) => bus.connect(deadline).await,
@@ -98,8 +98,8 @@ impl EventBus {
 
     /// Puts entries, without a trace header, in as few calls as the bus allows. The result of each is in its place.
     ///
-    /// Each time, this first asks whether a Classic bus exists: no request waits here, and an event that is put on a bus that
-    /// has been deleted is lost. What fails is not retried, since its next turn comes from the queue.
+    /// First checks each time whether a Classic bus exists: an event that is put on a deleted bus is lost, and no request waits
+    /// for the check. Errors are not retried here, because SQS delivers the messages again.
     pub async fn put_many(
         &self,
         entries: &[Entry<'_>],
@@ -118,7 +118,7 @@ impl EventBus {
         results
     }
 
-    /// Makes one call for all entries. If EventBridge refuses the whole call for a lasting reason, makes one for each entry:
+    /// Makes one call for all entries. If EventBridge refuses the whole call with a permanent error, makes one for each entry:
     /// one bad entry must not fail the others.
     async fn put_batch(&self, batch: &[Entry<'_>], deadline: Deadline) -> Results {
         let error = match self.call_before(deadline, batch).await {
@@ -159,7 +159,7 @@ impl EventBus {
         }
     }
 
-    /// Fails while a Classic bus is known to be missing. PutEvents to a Custom Event Bus says so itself.
+    /// Fails while a Classic bus is known to be missing. For a Custom Event Bus, PutEvents itself reports it.
     fn fail_if_missing(&self, function_arn: &str) -> Result<(), PutError> {
         match &self.0 {
             Kind::Classic(bus) => bus.fail_if_missing(function_arn),
@@ -172,7 +172,7 @@ impl EventBus {
 mod tests {
     use super::*;
 
-    /// The id of a delivered event, or the code of its error.
+    /// The ID of a delivered event, or the code of its error.
     pub(super) fn id_or_code(result: Result<Delivered, PutError>) -> String {
         match result {
             Ok(delivered) => delivered.event_id.unwrap_or_default(),

@@ -15,13 +15,13 @@ pub enum Outcome {
     Stale,
     /// Authentic, but sent too far in the future.
     Future,
-    /// Not a request in payload format 2.0, or text that is no Unicode.
+    /// Not a request in payload format 2.0, or invalid Unicode.
     BadRequest,
     /// Another method than `POST`.
     MethodNotAllowed,
     /// A body that is too large to come from Momento.
     PayloadTooLarge,
-    /// Neither the bus nor the retry queue took the event; the log has it, for this reason.
+    /// Neither the bus nor the retry queue accepted the event, for this reason. It is in the log.
     BothFailed(Reason),
     /// No known signing secret made the signature, and the secrets could not be read.
     SecretUnavailable {
@@ -42,7 +42,7 @@ pub enum Reason {
     PutFailed,
     /// The call succeeded, and EventBridge refused the entry.
     EntryFailed,
-    /// No answer in time.
+    /// No response in time.
     TimedOut,
     /// The event bus does not exist.
     BusNotFound,
@@ -63,7 +63,7 @@ pub enum Forgery {
     SignatureMalformed,
     /// No accepted secret made this signature.
     SignatureMismatch,
-    /// The body is said to be base64 and is not.
+    /// The body is invalid base64.
     BodyNotBase64,
 }
 
@@ -93,13 +93,13 @@ impl Outcome {
         }
     }
 
-    /// The metrics that count it: its name, and the signature that no known secret made, which alone has an alarm.
+    /// The metrics that count it: its name and, for a signature that matches no secret, the metric that has the alarm.
     pub fn metrics(self) -> impl Iterator<Item = &'static str> {
         let is_mismatch = self == Self::Forged(Forgery::SignatureMismatch);
         std::iter::once(self.name()).chain(is_mismatch.then_some(Forgery::SignatureMismatch.name()))
     }
 
-    /// The finer reason, for the log alone.
+    /// The exact reason, which only the log has.
     pub fn reason(self) -> Option<&'static str> {
         match self {
             Self::Queued(reason) | Self::BothFailed(reason) => Some(reason.name()),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_that_no_known_secret_made_is_counted_besides() {
+    fn a_signature_that_matches_no_secret_has_a_second_metric() {
         let metrics = |outcome: Outcome| outcome.metrics().collect::<Vec<_>>();
         assert_eq!(metrics(Outcome::Forged(Forgery::SignatureMismatch)), ["Forged", "SignatureMismatch"]);
         assert_eq!(metrics(Outcome::Forged(Forgery::SignatureMalformed)), ["Forged"]);

@@ -48,7 +48,7 @@ fn verified_of(message: ReceivedMessage) -> Verified {
     }
 }
 
-/// Bodies that map, more often than chance would make them.
+/// Bodies that can be mapped, more of them than random bytes would give.
 fn body() -> impl Strategy<Value = Vec<u8>> {
     let mappable =
         (any::<String>(), any::<String>(), any::<i64>(), any::<String>()).prop_map(|(cache, topic, time, text)| {
@@ -57,7 +57,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![mappable, any::<Vec<u8>>(), any::<String>().prop_map(String::into_bytes)]
 }
 
-/// Something that may be taken for a signature, the right one of another body among it.
+/// Strings like a signature, among them the valid signature of another body.
 fn wrong_signature() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),

@@ -1,6 +1,6 @@
 //! From the retry queue to the bus: message → verified → entry → on the bus, or reported and so left in the queue.
 //!
-//! The event source mapping takes what is reported in `batchItemFailures` as failed, one by one
+//! The event source mapping treats only the messages in `batchItemFailures` as failed
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ mod tally;
 use judge::{Judge, Judgement, Undecided};
 use tally::{MessageRecord, Tally};
 
-/// A batch of messages, as the event source mapping hands it over.
+/// A batch of messages, as the event source mapping sends it.
 #[derive(Debug, Deserialize)]
 pub struct SqsEvent {
     #[serde(rename = "Records")]
@@ -52,7 +52,7 @@ struct Failure {
     item_identifier: String,
 }
 
-/// Everything that lives as long as the process.
+/// Everything that is kept for the lifetime of the process.
 #[derive(Debug)]
 pub struct Redrive {
     bus: EventBus,
@@ -60,7 +60,7 @@ pub struct Redrive {
 }
 
 impl Redrive {
-    /// Makes the clients; nothing is asked yet.
+    /// Creates the clients without a call.
     pub fn new(config: RedriveConfig, aws: &Aws) -> Self {
         Self {
             bus: EventBus::new(config.event_bus_name, aws, budget::REDRIVE_ATTEMPT),
@@ -138,7 +138,7 @@ impl Redrive {
     }
 }
 
-/// The invocation's end, less the time to report. One that has passed is unknown: `cargo lambda watch` hands out such.
+/// The invocation's end, less the time to report. A deadline in the past, as `cargo lambda watch` gives, counts as unknown.
 fn deadline(context: &Context) -> Deadline {
     let now = u64::try_from(clock::now()).unwrap_or_default();
     Deadline::after(match context.deadline.checked_sub(now) {

@@ -23,8 +23,8 @@ pub enum QueueError {
     /// There is no retry queue.
     #[error("NoRetryQueue: RETRY_QUEUE_URL is not set.")]
     NoRetryQueue,
-    /// The request cannot be verified yet, and its body is too large to be kept until then.
-    #[error("BodyTooLarge: A body of more than 16,384 bytes is not kept unverified.")]
+    /// The request cannot be verified yet, and its body is too large to be queued unverified.
+    #[error("BodyTooLarge: A body of more than 16,384 bytes is not queued unverified.")]
     BodyTooLarge,
     /// The SendMessage call failed.
     #[error(transparent)]

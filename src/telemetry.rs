@@ -1,4 +1,4 @@
-//! The log and the metrics: what both functions write, one record and one line of metrics at once.
+//! The log and the metrics: both functions write one record and one line of metrics.
 
 pub mod log;
 pub mod metrics;

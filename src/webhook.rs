@@ -36,7 +36,7 @@ const COLD_START: Duration = budget::START.saturating_mul(2);
 /// The largest body that is kept unverified, in bytes: several times what Momento sends, and little for an attacker.
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
-/// Everything that lives as long as the process.
+/// Everything that is kept for the lifetime of the process.
 #[derive(Debug)]
 pub struct Webhook {
     secrets: SecretStore,
@@ -47,7 +47,7 @@ pub struct Webhook {
     is_cold: AtomicBool,
 }
 
-/// What is known of a request apart from its body.
+/// What is known about a request apart from its body.
 struct Received<'a> {
     /// In milliseconds since the Unix epoch, taken before any waiting.
     at: i64,
@@ -56,12 +56,12 @@ struct Received<'a> {
 }
 
 impl Webhook {
-    /// Starts reading the secret and asks for the bus, side by side, and waits for both for a second at most.
+    /// Reads the secret and checks the bus concurrently, and waits for both for at most 1 s.
     pub async fn start(config: WebhookConfig, aws: &Aws, process_start: Instant) -> Self {
         let retry_queue = config.retry_queue_url.map(|url| RetryQueue::new(aws.sqs(), url));
         if retry_queue.is_none() {
             tracing::warn!(
-                "RETRY_QUEUE_URL is not set, so an event that the bus does not take is only in the log; set it."
+                "RETRY_QUEUE_URL is not set, so an event that the bus does not accept is only in the log. Set it to the URL of the retry queue."
             );
         }
         let webhook = Self {
@@ -166,7 +166,7 @@ impl Webhook {
         Facts { error: Some(why.to_string()), queue_error: sent.err(), ..facts }
     }
 
-    /// An event that could be verified only after the retry queue had not taken it: the log has it.
+    /// Logs an event that could be verified only after the retry queue had refused it.
     fn log_lost(&self, verified: &Verified, received: &Received<'_>) -> Facts {
         let reason = Reason::TimedOut;
         let error = CallError::TimedOut.to_string();

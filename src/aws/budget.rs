@@ -11,31 +11,30 @@
 //!                                          4.30 s                              4.10 s
 //! ```
 //!
-//! EventBridge tries 3 times of 0.85 s within its 1.70 s: one hanging connection costs one attempt, and the next one goes
-//! over a new connection. SQS likewise within 1.50 s. A put that takes longer than 0.85 s counts as lost and the
-//! event is queued: it may then arrive twice on a bus that suppresses no repeats, which is the price of surviving
-//! a dead connection.
+//! EventBridge gets up to three attempts of 0.85 s, 1.70 s in total; SQS likewise, 1.50 s in total. After a hanging
+//! connection, the next attempt uses a new one. An attempt that takes longer than 0.85 s counts as failed. If all of them do,
+//! the event is queued, and may be on the bus twice if the bus doesn't suppress repeats.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// From the request (on a cold start: from the start of the process) to the answer.
+/// From the request (on a cold start: from the start of the process) to the response.
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(4_300);
 
-/// A TCP connection and its TLS handshake. Alike for all clients, which keeps them in one connection pool.
+/// A TCP connection and its TLS handshake. All clients use the same value, so that they share one connection pool.
 pub const CONNECT: Duration = Duration::from_millis(700);
 
-/// What the start waits for the secret and the bus before it serves.
+/// How long the start waits for the secret and the bus before it accepts requests.
 pub const START: Duration = Duration::from_millis(1_000);
 
-/// One read of a version of the secret, which goes on behind the start and behind requests.
+/// One read of a version of the secret, which continues in the background of the start and of requests.
 pub const SECRET_READ: Duration = Duration::from_millis(1_850);
 
-/// When a second read of the secret begins beside a first one that is late.
+/// After this time without a response, a second read of the secret starts beside the first.
 pub const SECRET_LATE: Duration = Duration::from_millis(500);
 
-/// What one request waits for a read of the secret.
+/// How long one request waits for a read of the secret.
 pub const SECRET_WAIT: Duration = Duration::from_millis(900);
 
 /// One attempt at EventBridge or SQS.
@@ -44,36 +43,36 @@ pub const ATTEMPT: Duration = Duration::from_millis(850);
 /// All attempts at EventBridge together.
 pub const PUT: Duration = Duration::from_millis(1_700);
 
-/// All attempts at SQS together; EventBridge leaves this much of the budget.
+/// All attempts at SQS together. EventBridge leaves this much time for them.
 pub const QUEUE: Duration = Duration::from_millis(1_500);
 
-/// What a request waits for the answer whether the bus exists, while it is known to be missing.
+/// How long a request waits for a check whether the bus exists, while it is known to be missing.
 pub const DESCRIBE_BUS: Duration = Duration::from_millis(1_000);
 
-/// When a second call begins beside a first one that is late in saying whether the bus exists.
+/// After this time without a response, a second call that checks the bus starts beside the first.
 pub const DESCRIBE_LATE: Duration = Duration::from_millis(500);
 
-/// The waits between attempts; there is one attempt more than there are waits.
+/// The waits between attempts. There is one more attempt than waits.
 pub const BACKOFF: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(200)];
 
-/// One attempt of `redrive`, which nobody waits for: a bus that is too slow for the handler is not too slow for it.
+/// One attempt of `redrive`. No request is waiting, so it tolerates a bus that is too slow for the handler.
 pub const REDRIVE_ATTEMPT: Duration = Duration::from_millis(5_000);
 
-/// What `redrive` waits for a read of both versions of the secret, before it judges what was kept unverified.
+/// How long `redrive` waits for a read of both versions of the secret, before it verifies queued requests.
 pub const REDRIVE_SECRET: Duration = Duration::from_millis(5_000);
 
-/// What `redrive` takes for its invocation's time where the runtime hands out a deadline that has passed.
+/// The time that `redrive` assumes for its invocation if the runtime gives it a deadline in the past.
 pub const REDRIVE_UNKNOWN: Duration = Duration::from_millis(25_000);
 
-/// What `redrive` keeps of its invocation's time to report what failed.
+/// The part of its invocation's time that `redrive` reserves for the report of what failed.
 pub const REDRIVE_RESERVE: Duration = Duration::from_millis(2_000);
 
-/// The moment by which a request has to be answered.
+/// The time by which the response to a request is due.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Instant);
 
 impl Deadline {
-    /// For a request that came in now. `waited` is how long it may have waited for the start of the process.
+    /// For a request that arrives now. `waited` is how long it may have waited for the start of the process.
     pub fn of_request(waited: Duration) -> Self {
         Self(Instant::now() + ANSWER_WITHIN.saturating_sub(waited))
     }
@@ -83,7 +82,7 @@ impl Deadline {
         Self(self.0.min(Instant::now() + limit))
     }
 
-    /// Earlier by what comes afterwards.
+    /// Earlier by the time that the following steps need.
     pub fn leaving(self, reserve: Duration) -> Self {
         Self(self.0.checked_sub(reserve).unwrap_or(self.0))
     }

@@ -17,7 +17,7 @@ use crate::aws::budget::{BACKOFF, Deadline};
 const MAX_MESSAGE_CHARS: usize = 500;
 
 /// Codes of a transient error that AWS gives with a status below 500, or inside a 200, and that are not in the SDK's own
-/// lists: EventBridge's for a failed entry, SQS's for its KMS key, and the codes of a signature that AWS takes for expired
+/// lists: EventBridge's for a failed entry, SQS's for its KMS key, and the codes of a signature that AWS considers expired
 /// or from the future (a wrong clock, or a process that was frozen).
 const TRANSIENT_CODES: [&str; 6] = [
     "InternalException",
@@ -28,23 +28,23 @@ const TRANSIENT_CODES: [&str; 6] = [
     "ServiceUnavailable",
 ];
 
-/// Codes of a refused signature, which is transient only where the message blames the time.
+/// Codes of a refused signature, which is a transient error only if the message names the time as the cause.
 const SIGNATURE_CODES: [&str; 2] = ["InvalidSignatureException", "SignatureDoesNotMatch"];
 const SIGNATURE_TIME_MESSAGES: [&str; 2] = ["Signature expired", "Signature not yet current"];
 
-/// The code of what does not exist, in every service that is called here.
+/// The error code of a missing resource, in every service that is called here.
 const NOT_FOUND: &str = "ResourceNotFoundException";
 
-/// Why a call did not succeed: a code and a message, never a dump.
+/// Why a call failed: a code and a message, without debug output.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// No answer came in time.
-    #[error("TimedOut: No answer came in time.")]
+    /// There was no response in time.
+    #[error("TimedOut: There was no response in time.")]
     TimedOut,
     /// There was no connection, or it broke.
     #[error("NoAnswer: {0}")]
     NoAnswer(String),
-    /// An answer came that cannot be read.
+    /// The response cannot be read.
     #[error("UnreadableAnswer: {0}")]
     UnreadableAnswer(String),
     /// The deadline had passed before the call was made.
@@ -53,7 +53,7 @@ pub enum CallError {
     /// The request could not be made.
     #[error("NotSent: {0}")]
     InvalidRequest(String),
-    /// The service answered with an error.
+    /// The service responded with an error.
     #[error(transparent)]
     Service(#[from] ServiceError),
 }
@@ -62,27 +62,27 @@ pub enum CallError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{code}: {message}")]
 pub struct ServiceError {
-    /// The service's error code, or the status where there is none.
+    /// The service's error code, or the status if there is none.
     pub code: String,
     /// What the service said.
     pub message: String,
-    /// Whether it may not occur again.
+    /// Whether another attempt may succeed.
     pub is_transient: bool,
 }
 
-/// What [`attempts`] tells apart.
+/// What [`attempts`] has to know about an error.
 pub trait AttemptError: From<CallError> {
     /// Whether another attempt may succeed.
     fn is_retryable(&self) -> bool;
 }
 
 impl CallError {
-    /// The error of an answer that is not the one of its call.
+    /// The error of a response that doesn't match its call.
     pub fn unreadable() -> Self {
         Self::UnreadableAnswer("The response cannot be read.".to_owned())
     }
 
-    /// Whether what was asked for does not exist.
+    /// Whether the resource does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Service(error) if error.is_not_found())
     }
@@ -104,13 +104,13 @@ impl AttemptError for CallError {
 }
 
 impl ServiceError {
-    /// An error by its code, which tells whether it is transient. A long message is cut.
+    /// An error from its code, which says whether it is transient. A long message is truncated.
     pub fn new(code: &str, message: &str) -> Self {
         let is_transient = is_transient(code, message);
         Self { code: code.to_owned(), message: message.chars().take(MAX_MESSAGE_CHARS).collect(), is_transient }
     }
 
-    /// Whether what was asked for does not exist.
+    /// Whether the resource does not exist.
     pub fn is_not_found(&self) -> bool {
         self.code == NOT_FOUND
     }
@@ -148,7 +148,7 @@ fn is_transient(code: &str, message: &str) -> bool {
     lists.iter().any(|codes| codes.contains(&code)) || (SIGNATURE_CODES.contains(&code) && is_late)
 }
 
-/// The innermost source of an error, which is the one that says what happened. A long text is cut.
+/// The innermost source of an error, which says what happened. A long text is truncated.
 fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
@@ -157,9 +157,8 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string().chars().take(MAX_MESSAGE_CHARS).collect()
 }
 
-/// The result of a call that is made a second time beside the first where that takes longer than `late`: the first
-/// success or permanent error, or the last error. It survives a connection that is dead, and still takes an answer that is
-/// slow.
+/// The result of a call. If it takes longer than `late`, a second one starts beside it. The result is the first success
+/// or permanent error, or the last error. So a dead connection is survived, and a slow response is still accepted.
 pub async fn hedged<T, F>(late: Duration, call: impl Fn() -> F) -> Result<T, CallError>
 where
     F: Future<Output = Result<T, CallError>>,
@@ -180,7 +179,7 @@ fn is_final<T>(result: &Result<T, CallError>) -> bool {
     result.as_ref().err().is_none_or(|error| !error.is_retryable())
 }
 
-/// Makes up to three attempts until one succeeds, fails permanently, or the deadline comes.
+/// Makes up to three attempts, until one succeeds or fails permanently, or the deadline is reached.
 pub async fn attempts<T, E, F>(deadline: Deadline, mut attempt: impl FnMut() -> F) -> Result<T, E>
 where
     E: AttemptError,

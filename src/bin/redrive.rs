@@ -1,10 +1,10 @@
-//! The Lambda function behind the retry queue: kept events → the event bus.
+//! The Lambda function behind the retry queue: queued events → the event bus.
 
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Takes 4% off a request's CPU time, beside the allocator of glibc (docs/performance.md).
+/// Saves 4% of a request's CPU time compared with glibc's allocator (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

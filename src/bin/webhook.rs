@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// Takes 4% off a request's CPU time, beside the allocator of glibc (docs/performance.md).
+/// Saves 4% of a request's CPU time compared with glibc's allocator (docs/performance.md).
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

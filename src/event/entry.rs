@@ -1,6 +1,6 @@
-//! From verified to entry: what EventBridge gets of a body.
+//! From verified to entry: what EventBridge receives for a body.
 //!
-//! Only names and times are read; the body itself goes on byte for byte.
+//! Only names and times are read. The body itself is forwarded byte for byte.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,7 +18,7 @@ pub const SOURCE: &str = "Momento";
 /// The longest detail-type that EventBridge allows, in Unicode scalar values.
 pub const MAX_DETAIL_TYPE_CHARS: usize = 128;
 
-/// What EventBridge gets of a verified body. `Time` and `Resources` stay unset.
+/// What EventBridge receives for a verified body. `Time` and `Resources` stay unset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// The cache that the topic belongs to.
@@ -27,30 +27,30 @@ pub struct Entry<'a> {
     pub topic: Cow<'a, str>,
     /// When Momento sent the webhook, in milliseconds since the Unix epoch.
     pub publish_timestamp: i64,
-    /// Momento's sequence number, where there is one that is an integer.
+    /// Momento's sequence number, if it is an integer.
     pub topic_sequence_number: Option<i64>,
     /// The body as it was signed.
     pub detail: &'a str,
 }
 
-/// Why an authentic body cannot become an entry: a code and a message, which quotes nothing of the body.
+/// Why an authentic body cannot become an entry: a code and a message, which quotes nothing from the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum Unmappable {
-    /// The bytes are not UTF-8, as JSON has to be.
+    /// The bytes are not UTF-8, which JSON requires.
     #[error("NotUtf8: The body is not UTF-8.")]
     NotUtf8,
     /// The body is not one JSON object.
     #[error("NotAnObject: The body is not a JSON object.")]
     NotAnObject,
-    /// `cache`, `topic` or `publish_timestamp` is missing, is there twice or has another type than Momento gives it.
+    /// `cache`, `topic`, or `publish_timestamp` is missing, is duplicated, or has the wrong type.
     #[error(
-        "InvalidField: One of cache, topic and publish_timestamp is missing, is there twice or has another type than Momento gives it."
+        "InvalidField: One of cache, topic, and publish_timestamp is missing, is duplicated, or has the wrong type."
     )]
     InvalidField,
 }
 
 impl<'a> Entry<'a> {
-    /// Reads the names and the time out of a verified body.
+    /// Reads the names and the time from a verified body.
     pub fn parse(verified: &'a Verified) -> Result<Self, Unmappable> {
         let detail = std::str::from_utf8(verified.body()).map_err(|_| Unmappable::NotUtf8)?;
         let mut json = serde_json::Deserializer::from_str(detail);
@@ -59,17 +59,17 @@ impl<'a> Entry<'a> {
         Ok(Self { detail, ..entry })
     }
 
-    /// `<cache>#<topic>`, cut to its first 128 Unicode scalar values.
+    /// `<cache>#<topic>`, truncated to its first 128 Unicode scalar values.
     pub fn detail_type(&self) -> String {
         self.cache.chars().chain(['#']).chain(self.topic.chars()).take(MAX_DETAIL_TYPE_CHARS).collect()
     }
 
-    /// Whether [`detail_type`](Self::detail_type) had to be cut.
+    /// Whether [`detail_type`](Self::detail_type) is truncated.
     pub fn is_detail_type_cut(&self) -> bool {
         self.cache.chars().count() + 1 + self.topic.chars().count() > MAX_DETAIL_TYPE_CHARS
     }
 
-    /// What EventBridge counts of an entry, in UTF-8 bytes: source, detail-type and detail.
+    /// The size that EventBridge counts, in UTF-8 bytes: source, detail-type, and detail.
     pub fn bytes(&self) -> usize {
         SOURCE.len() + self.detail_type().len() + self.detail.len()
     }
@@ -106,7 +106,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 }
 
-/// A key of the object; `None` for one that no Rust string can hold (a lone surrogate).
+/// A key of the object; `None` if a Rust string cannot hold it (a lone surrogate).
 struct Key<'de>(Option<Cow<'de, str>>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -130,7 +130,7 @@ impl<T> Field<T> {
     }
 }
 
-/// Borrows from the body where nothing is escaped.
+/// Borrows from the body if nothing is escaped.
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let borrowed = serde_json::from_str(raw.get()).map(Cow::Borrowed);
     borrowed.or_else(|_| serde_json::from_str(raw.get()).map(Cow::Owned)).ok()

@@ -1,10 +1,10 @@
-//! The timestamp window, against replay: Momento advises to reject a webhook that was sent more than 60 s ago.
+//! The timestamp window, against replays: Momento recommends to reject a webhook that was sent more than 60 s ago.
 
 use std::time::Duration;
 
 use crate::outcome::Outcome;
 
-/// Refuses a timestamp that is further from now than the window, in either direction. Both times in Unix milliseconds.
+/// Refuses a timestamp that is outside the window around now. Both times are Unix time in milliseconds.
 pub fn check(publish_timestamp: i64, now: i64, window: Duration) -> Result<(), Outcome> {
     if u128::from(publish_timestamp.abs_diff(now)) <= window.as_millis() {
         Ok(())

@@ -2,14 +2,14 @@
 
 use crate::event::Entry;
 
-/// How much fits one PutEvents call.
+/// The limits of one PutEvents call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct CallLimits {
     /// The number of entries.
     pub(super) entries: usize,
     /// The size of all entries, in UTF-8 bytes.
     pub(super) bytes: usize,
-    /// What an entry may have besides source, detail-type and detail, in bytes.
+    /// What the other fields of an entry may add to source, detail-type, and detail, in bytes.
     pub(super) metadata_bytes: usize,
 }
 

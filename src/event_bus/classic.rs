@@ -58,7 +58,7 @@ impl ClassicBus {
         self.fail_if_missing(function_arn)
     }
 
-    /// Asks now whether the bus exists. Fails if it doesn't, or if EventBridge gives no clear answer.
+    /// Checks now whether the bus exists. Fails if it doesn't, or if EventBridge gives no clear answer.
     pub(super) async fn check_now(&self, function_arn: &str, deadline: Deadline) -> Result<(), PutError> {
         if self.is_of_another_account(function_arn) || self.probe.is_denied() {
             return Ok(());

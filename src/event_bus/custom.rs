@@ -45,7 +45,7 @@ impl CustomBus {
         if error.is_some_and(DescribeEventBusError::is_resource_not_found_exception) {
             tracing::error!(
                 eventBus = self.arn,
-                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
+                "EventBridge does not find the event bus. Create it or correct EVENT_BUS_NAME. Until then, events wait in the \
                  retry queue."
             );
         }

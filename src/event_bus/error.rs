@@ -20,7 +20,7 @@ pub enum PutError {
     /// The call succeeded, and EventBridge refused the entry.
     #[error(transparent)]
     Entry(ServiceError),
-    /// The call succeeded, and EventBridge says nothing of the entry.
+    /// The call succeeded, and the response has no result for the entry.
     #[error("NotConfirmed: EventBridge did not confirm the entry.")]
     NotConfirmed,
 }

@@ -1,8 +1,8 @@
-//! The name or ARN of an event bus, which also tells its kind.
+//! The name or ARN of an event bus, which also says which kind it is.
 
 use regex_lite::Regex;
 
-/// What stands in the ARN of a Custom Event Bus and in no other name of a bus.
+/// Only the ARN of a Custom Event Bus contains this.
 const CUSTOM_ARN_TYPE: &str = ":event-busv2/";
 
 /// EventBridge's pattern for the ARN of a Custom Event Bus. AWS generates its last part.
@@ -27,7 +27,7 @@ pub enum EventBusName {
 }
 
 impl EventBusName {
-    /// `None` where this is neither a name nor an ARN of a bus.
+    /// `None` if this is neither a name nor an ARN of a bus.
     pub fn parse(text: String) -> Option<Self> {
         if text.contains(CUSTOM_ARN_TYPE) {
             is_custom_arn(&text).then_some(Self::Custom(text))

@@ -1,5 +1,5 @@
-//! Judges what was kept unverified, by the same rules as a request: the accepted secrets, then the timestamp window, both
-//! at the time at which the webhook received it. What cannot be decided stays in the queue.
+//! Judges a request that was queued unverified, by the rules of a new one: the accepted secrets, then the timestamp window,
+//! both at the time at which the webhook received it. A request that cannot be judged yet stays in the queue.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::event::timestamp;
 use crate::outcome::{Forgery, Outcome};
 use crate::signing::{AllVersions, CannotBeJudged, SecretStore, Signed, Verified};
 
-/// How long a request that no known secret signed stays, in milliseconds: long enough to notice that a wrong secret was
-/// stored and to repair it, and shorter than the way to the dead-letter queue (57 minutes).
+/// How long a request that no known secret signed stays, in milliseconds: long enough to notice and repair a wrong stored
+/// secret, and shorter than the time until the dead-letter queue (57 minutes).
 const MISMATCH_IS_FINAL_AFTER: i64 = 45 * 60 * 1000;
 
-/// The secrets and the window that kept requests are judged by.
+/// The secrets and the window by which queued requests are judged.
 #[derive(Debug)]
 pub(super) struct Judge {
     secrets: SecretStore,
     max_event_age: Duration,
 }
 
-/// What a kept request is.
+/// The result for a queued request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Judgement {
     /// Signed by an accepted secret and within the window, or a body whose time cannot be read.
@@ -35,28 +35,28 @@ pub(super) enum Judgement {
     Stays(Undecided),
 }
 
-/// Why a kept request stays in the queue. The text is a code and a message.
+/// Why a request stays in the queue. The text is a code and a message.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub(super) enum Undecided {
     /// The secrets could not be read in this invocation, or a rotation is in progress.
     #[error(transparent)]
     CannotBeJudged(#[from] CannotBeJudged),
-    /// The previous secret made the signature, and was not accepted any more.
+    /// The previous secret made the signature, and was no longer accepted.
     #[error(
         "PreviousSecretExpired: The previous signing secret made the signature, and was no longer accepted when the request was \
-         received; raise PREVIOUS_SECRET_SECONDS if the request is to be delivered."
+         received. To deliver the request, increase PREVIOUS_SECRET_SECONDS."
     )]
     PreviousSecretExpired,
     /// None of the known secrets made the signature; one that is stored soon may have.
     #[error(
-        "SignatureMismatch: No known signing secret made the signature; the request is judged again until 45 minutes after it was \
+        "SignatureMismatch: No known signing secret made the signature. The request is judged again until 45 minutes after it was \
          received."
     )]
     SignatureMismatch,
     /// None of the known secrets made the signature; one that has lost its label may have.
     #[error(
-        "SecretReplaced: No known signing secret made the signature, and the secret of the time at which it was received may have \
-         been replaced twice since; store that secret beside the current one."
+        "SecretReplaced: No known signing secret made the signature, and the secret that was current when it was received may have \
+         been replaced twice since then. Store that secret in addition to the current one."
     )]
     SecretReplaced,
 }
@@ -109,10 +109,10 @@ impl Judge {
 }
 
 impl Undecided {
-    /// There is no secret to judge by.
+    /// No secret is known.
     pub(super) fn without_secret() -> Self {
         CannotBeJudged::SecretUnavailable(
-            "NoSecret: SIGNING_SECRET_ID is not set; set it to the secret of the webhook function.".into(),
+            "NoSecret: SIGNING_SECRET_ID is not set. Set it to the secret of the webhook function.".into(),
         )
         .into()
     }

@@ -23,7 +23,7 @@ const REDRIVEN: &str = "Redriven";
 /// The outcome of a message that stays in the queue, and its metric.
 const REDRIVE_FAILED: &str = "RedriveFailed";
 
-/// The log record of one message, with the names of the webhook's own record, so that one query follows an event.
+/// The log record of one message, with the field names of the webhook function, so that one query follows an event.
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct MessageRecord {
@@ -33,7 +33,7 @@ pub(super) struct MessageRecord {
     /// The request id of the webhook's invocation.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook_request_id: Option<String>,
-    /// Why the webhook kept the event.
+    /// Why the webhook function queued the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,13 +67,13 @@ impl MessageRecord {
         Self { request_id: request_id.to_owned(), message_id, ..Self::default() }
     }
 
-    /// Notes why and by which request the event was kept.
+    /// Adds why the event was queued, and by which request.
     pub(super) fn note_message(&mut self, message: &ReceivedMessage) {
         self.webhook_request_id.clone_from(&message.request_id);
         self.reason.clone_from(&message.reason);
     }
 
-    /// Notes what the event is about.
+    /// Adds the event's cache, topic, and sequence number.
     pub(super) fn note_event(&mut self, entry: &Entry<'_>) {
         self.cache = Some(entry.cache.clone().into_owned());
         self.topic = Some(entry.topic.clone().into_owned());
@@ -101,13 +101,13 @@ impl Tally {
         self.log(Level::WARN, "The message stays in the retry queue.", record, REDRIVE_FAILED);
     }
 
-    /// A request that was kept unverified and is not authentic: it is deleted, and nothing of its body is logged.
+    /// A request that was queued unverified and is not authentic. It is deleted, and nothing from its body is logged.
     pub(super) fn refuse(&mut self, mut record: MessageRecord, outcome: Outcome) {
         for name in outcome.metrics() {
             *self.refused.entry(name).or_default() += 1;
         }
         record.reason = outcome.reason().map(str::to_owned);
-        let message = "The request was kept unverified, and is refused and deleted now that it can be judged.";
+        let message = "The request was queued unverified. Now it was judged, and is refused and deleted.";
         self.log(Level::WARN, message, record, outcome.name());
     }
 

@@ -1,8 +1,8 @@
 //! The queue message that an event is kept as.
 //!
 //! One line of pure ASCII JSON, since SQS refuses some Unicode that JSON allows; lossless for any bytes. Version 1 holds a
-//! verified body; version 2 holds a request that could not be verified, with its signature. A reader goes by the version
-//! alone: a key or a reason that it does not know is no obstacle.
+//! verified body; version 2 holds a request that could not be verified, with its signature. A reader checks only the
+//! version: it accepts unknown keys and reasons.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,7 +40,7 @@ struct Written<'a> {
     signature: Option<String>,
 }
 
-/// What is read of a message; what only a person reads may be of any type.
+/// The fields that are read from a message. Those that only people read may be of any type.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Read<'a> {
@@ -66,12 +66,12 @@ pub struct QueueMessage {
     text: String,
 }
 
-/// A message out of the retry queue.
+/// A message from the retry queue.
 #[derive(Debug)]
 pub struct ReceivedMessage {
     /// The body, and whether it is verified.
     pub body: ReceivedBody,
-    /// Why it was kept, in the words of the version that wrote it.
+    /// Why it was queued, as the version that wrote it named the reason.
     pub reason: Option<String>,
     /// The request id of the webhook's invocation.
     pub request_id: Option<String>,
@@ -86,14 +86,14 @@ pub enum ReceivedBody {
     Unverified(Signed, i64),
 }
 
-/// Why a message out of the queue cannot be read. Nothing of the message is quoted.
+/// Why a message from the queue cannot be read. It quotes nothing from the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
     /// It is not the JSON that the handler writes.
     NotAQueueMessage,
     /// It was written by a version that this one does not know.
     UnknownVersion,
-    /// It has no body, or two, or one that is said to be base64 and is not.
+    /// It has no body, two bodies, or invalid base64.
     NoBody,
 }
 
@@ -118,7 +118,7 @@ impl QueueMessage {
         Self { reason: written.reason, text: to_ascii_json(written) }
     }
 
-    /// Why the event is kept.
+    /// Why the event is queued.
     pub fn reason(&self) -> Reason {
         self.reason
     }
@@ -130,7 +130,7 @@ impl QueueMessage {
 }
 
 impl ReceivedMessage {
-    /// Reads a message out of the queue.
+    /// Reads a message from the queue.
     pub fn parse(message: &str) -> Result<Self, Unreadable> {
         let read: Read<'_> = serde_json::from_str(message).map_err(|_| Unreadable::NotAQueueMessage)?;
         if ![VERIFIED, UNVERIFIED].contains(&read.version) {
@@ -161,8 +161,8 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
 impl fmt::Display for Unreadable {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::NotAQueueMessage => "NotAQueueMessage: The message is not one that the webhook handler writes.",
-            Self::UnknownVersion => "UnknownVersion: A newer webhook handler wrote the message; update redrive.",
+            Self::NotAQueueMessage => "NotAQueueMessage: The webhook handler did not write this message.",
+            Self::UnknownVersion => "UnknownVersion: A newer webhook handler wrote the message. Update redrive.",
             Self::NoBody => "NoBody: The message has no readable body.",
         })
     }
@@ -170,7 +170,7 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// The body as text or as base64: as base64 where it is not UTF-8 or where that is shorter.
+/// The body as text, or as base64 if it is not UTF-8 or if base64 is shorter.
 fn shorter_form(body: &[u8]) -> (Option<Cow<'_, str>>, Option<Cow<'_, str>>) {
     let base64_length = body.len().div_ceil(3) * 4;
     match std::str::from_utf8(body) {

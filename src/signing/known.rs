@@ -1,4 +1,4 @@
-//! The known secrets, and how they follow each other: pure; the caller passes the time.
+//! The known secrets, and how a new version replaces them. Pure; the caller passes the time.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::secret::{SigningSecret, SigningSecrets};
 /// A version of the secret in Secrets Manager.
 #[derive(Debug, Clone)]
 pub struct Version {
-    /// Its `VersionId`, which tells that the current secret has changed.
+    /// Its `VersionId`, which shows whether the current secret has changed.
     pub id: String,
     /// What it holds.
     pub secrets: SigningSecrets,
@@ -27,7 +27,7 @@ pub struct KnownSecrets {
 /// What is known of `AWSPREVIOUS`.
 #[derive(Debug, Clone)]
 struct Previous {
-    /// `None` where the version is invalid and nothing was known before.
+    /// `None` if the version is invalid and nothing was known before.
     secrets: Option<SigningSecrets>,
     created_at: Option<i64>,
 }
@@ -39,9 +39,9 @@ impl KnownSecrets {
         Self { current, previous: None, previous_until: i64::MIN }
     }
 
-    /// What is known once `AWSCURRENT` was read `now`, as Unix time in milliseconds. The previous secrets are accepted for
-    /// `lifetime` after the version was stored or, where this process saw the change itself, after now, since a version
-    /// can be stored long before it becomes `AWSCURRENT`. A lifetime of zero counts from the version's date alone.
+    /// What is known after `AWSCURRENT` was read `now`, as Unix time in milliseconds. The previous secrets are accepted for
+    /// `lifetime` after the version was stored. If this process saw the change itself, the lifetime counts from now, because a
+    /// version can be stored long before it becomes `AWSCURRENT`. A lifetime of zero always counts from the version's date.
     pub fn after_read(before: Option<&Self>, current: Version, now: i64, lifetime: Duration) -> Self {
         let changed_at = match before {
             Some(before) if before.current.id == current.id => return before.clone(),
@@ -50,7 +50,7 @@ impl KnownSecrets {
         };
         let lifetime = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
         Self {
-            // What was current until now is the previous one, until AWSPREVIOUS itself is read and in case that fails.
+            // The secret that was current until now counts as the previous one until AWSPREVIOUS is read, or if that fails.
             previous: before.map(|Self { current: Version { secrets, created_at, .. }, .. }| Previous {
                 secrets: Some(secrets.clone()),
                 created_at: *created_at,
@@ -60,15 +60,15 @@ impl KnownSecrets {
         }
     }
 
-    /// The same, with `AWSPREVIOUS`; `None` where there is no such version.
+    /// The same, with `AWSPREVIOUS`; `None` if there is no such version.
     pub fn with_previous(self, previous: Option<Version>) -> Self {
         let previous =
             previous.map(|Version { secrets, created_at, .. }| Previous { secrets: Some(secrets), created_at });
         Self { previous, ..self }
     }
 
-    /// The same, where `AWSPREVIOUS` is invalid: the secrets that were known before stay, since a mistake that was repaired
-    /// pushes the good secret out of the label.
+    /// The same, if `AWSPREVIOUS` is invalid. The secrets that were known before are kept: if a mistake was repaired, the label
+    /// is on the mistake, and the valid secret before it has none.
     pub fn with_invalid_previous(self, created_at: Option<i64>) -> Self {
         let secrets = self.previous.and_then(|previous| previous.secrets);
         Self { previous: Some(Previous { secrets, created_at }), ..self }
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_of_zero_accepts_the_previous_secret_for_what_was_received_before_the_change_alone() {
+    fn a_lifetime_of_zero_accepts_the_previous_secret_only_for_what_was_received_before_the_change() {
         let known = first_read(Some(5_000), Duration::ZERO);
         assert_eq!(accepted(&known, 4_999), ["new", "a", "b"]);
         assert_eq!(accepted(&known, 5_000), ["new"]);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_without_a_date_that_nobody_saw_change_accepts_no_previous_secret() {
+    fn a_version_without_a_date_accepts_no_previous_secret_unless_its_change_was_seen() {
         assert_eq!(accepted(&first_read(None, DAY), 0), ["new"]);
     }
 

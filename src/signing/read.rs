@@ -27,21 +27,21 @@ pub(super) struct Reader {
     client: Client,
     id: String,
     previous_secret: Duration,
-    /// Whether `AWSPENDING` was ever answered by anything but *access denied*.
+    /// Whether `AWSPENDING` ever had a response other than *access denied*.
     has_read_pending: AtomicBool,
     has_warned_of_pending: AtomicBool,
 }
 
-/// Which labels a read asks for besides `AWSCURRENT`.
+/// Which labels a read asks for in addition to `AWSCURRENT`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Labels {
-    /// `AWSPREVIOUS` even when its time is over.
+    /// `AWSPREVIOUS`, even after its lifetime.
     pub always_previous: bool,
-    /// `AWSPENDING`, which tells a rotation in progress.
+    /// `AWSPENDING`, which marks a rotation in progress.
     pub pending: bool,
 }
 
-/// What a complete read found besides the secrets.
+/// What a complete read found in addition to the secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rotation {
     NotInProgress,
@@ -50,7 +50,7 @@ pub(super) enum Rotation {
     InProgress,
 }
 
-/// Why a version of the secret could not be read. Nothing of the secret is quoted.
+/// Why a version of the secret could not be read. It quotes nothing from the secret.
 #[derive(Debug, Error)]
 pub(super) enum ReadError {
     #[error(transparent)]
@@ -76,8 +76,8 @@ impl Reader {
         }
     }
 
-    /// Reads these labels. `learn` is called with each step of what is then known, so that a request can be verified by the
-    /// current secret before the others are read.
+    /// Reads these labels. `learn` is called after each version with what is known then, so that a request can be verified
+    /// with the current secret before the others are read.
     pub(super) async fn read(
         &self,
         before: Option<&KnownSecrets>,
@@ -89,7 +89,7 @@ impl Reader {
             let known = KnownSecrets::after_read(before, current, clock::now(), self.previous_secret);
             self.warn_of_short_keys(before, &known);
             learn(known.clone());
-            // After the current one: a change in between then leaves no secret out.
+            // Read after the current one, so that a change in between hides no secret.
             let known = if labels.always_previous || known.accepts_previous_at(clock::now()) {
                 let known = self.with_previous(known).await?;
                 learn(known.clone());
@@ -115,7 +115,7 @@ impl Reader {
         }
     }
 
-    /// What `AWSPENDING` says. Where it was never answered, *access denied* is a policy for some labels alone.
+    /// What `AWSPENDING` says. If it never had another response, *access denied* means that the policy allows only some labels.
     fn rotation(&self, known: &KnownSecrets, pending: Result<Labelled, CallError>) -> Result<Rotation, ReadError> {
         match pending {
             Ok(version) => {
@@ -133,8 +133,8 @@ impl Reader {
                     tracing::warn!(
                         secretId = self.id,
                         error = %error,
-                        "The version AWSPENDING of the signing secret may not be read, so a rotation in progress cannot be seen and \
-                         requests that it signs are refused; let the function's role read all versions of the secret."
+                        "The function's role may not read the version AWSPENDING of the signing secret. During a rotation, requests \
+                         that the new secret signs are therefore refused. Allow the role to read all versions of the secret."
                     );
                 }
                 Ok(Rotation::NotInProgress)
@@ -157,7 +157,7 @@ impl Reader {
             let request = self.client.get_secret_value().secret_id(&self.id).version_stage(label);
             Ok(request.send().await?)
         };
-        // A slow answer is still waited for while a second call goes over another connection.
+        // Still waits for a slow response while a second call uses another connection.
         hedged(budget::SECRET_LATE, || async move { attempts(deadline, get).await }).await
     }
 
@@ -169,8 +169,8 @@ impl Reader {
             tracing::warn!(
                 secretId = self.id,
                 keys,
-                "Every string at the top level of the signing secret is a key that requests may be signed with, and one of them has \
-                 fewer than 16 characters; store nothing but signing secrets there."
+                "Every string at the top level of the stored secret is accepted as a signing secret, and one of them has fewer than \
+                 16 characters. Store only signing secrets there."
             );
         }
     }
@@ -181,7 +181,7 @@ impl Reader {
             ReadError::Call(error @ CallError::Service(_)) => tracing::error!(
                 secretId = self.id,
                 error = %error,
-                "The signing secret could not be read; check that it exists and that the function's role may read it."
+                "The signing secret could not be read. Check that it exists and that the function's role may read it."
             ),
             ReadError::Call(error) => tracing::error!(
                 secretId = self.id,

@@ -1,4 +1,4 @@
-//! Signing secrets: what a secret may hold, and how it is kept from showing.
+//! Signing secrets: their format, and how they are kept out of logs and memory.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ pub struct SigningSecret(Zeroizing<Vec<u8>>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SigningSecrets(Vec<SigningSecret>);
 
-/// Why a stored secret is invalid. The messages show nothing of it.
+/// Why a stored secret is invalid. The messages quote nothing from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum InvalidSecret {
     /// A binary secret, or one without a value.
     #[error("it is binary or has no value; store it as text")]
     NotText,
-    /// An empty string, alone or among others.
+    /// An empty string, also as one of several.
     #[error("it holds an empty string; give every webhook's signing secret in full")]
     EmptyString,
     /// A JSON object or array without a string at its top level.
@@ -39,9 +39,8 @@ impl SigningSecret {
 }
 
 impl SigningSecrets {
-    /// Reads what a secret holds: the bare secret, or a JSON object or array in which every string at the
-    /// top level is a secret. Nothing is trimmed, and nothing but an object or array is unpacked. Text that begins with
-    /// `{` or `[` and is not JSON is a mistake, and no secret.
+    /// Reads a stored secret: the bare secret, or a JSON object or array in which every string at the top level is a secret.
+    /// Nothing is trimmed, and other JSON is not unpacked. Text that begins with `{` or `[` and is not JSON is invalid.
     pub fn parse(text: Zeroizing<String>) -> Result<Self, InvalidSecret> {
         let strings = match text.trim_start().as_bytes().first() {
             Some(b'{' | b'[') => unpacked(&text).ok_or(InvalidSecret::NotJson)?,
@@ -56,8 +55,8 @@ impl SigningSecrets {
         Ok(Self(strings.iter().map(|string| SigningSecret(Zeroizing::new(string.as_bytes().to_vec()))).collect()))
     }
 
-    /// How many keys these are, where one of them has fewer than 16 characters: such a key may be another setting
-    /// that was stored beside the secret, and whoever knows it can sign.
+    /// How many keys these are, if one of them has fewer than 16 characters. Such a key may be another setting that was
+    /// stored with the secret, and anyone who knows it can sign.
     pub fn count_with_a_short_one(&self) -> Option<usize> {
         let is_short = |secret: &SigningSecret| String::from_utf8_lossy(secret.bytes()).chars().count() < 16;
         self.0.iter().any(is_short).then_some(self.0.len())

@@ -5,8 +5,7 @@ use momento_body_signature::SIGNATURE_BYTES;
 use super::secret::SigningSecret;
 use super::stray::{StrayCharacter, stray_character};
 
-/// A body with a well-formed signature, which may still be forged. Only [`Signed::verify`] makes it something that can
-/// be forwarded.
+/// A body with a well-formed signature, which may still be forged. It can be forwarded only after [`Signed::verify`].
 #[derive(Debug)]
 pub struct Signed {
     /// The raw body.
@@ -23,13 +22,13 @@ pub struct Verified {
 }
 
 impl Signed {
-    /// Whether one of the secrets signed this body. Each is tried, and compared in constant time, so that the time tells
+    /// Whether one of the secrets signed this body. All are tried, and compared in constant time, so that the time reveals
     /// neither which one matched nor how close a forgery came.
     pub fn is_signed_by<'a>(&self, secrets: impl IntoIterator<Item = &'a SigningSecret>) -> bool {
         secrets.into_iter().fold(false, |matched, secret| matched | self.matches(secret.bytes()))
     }
 
-    /// The verified body, or the request itself where no secret matches.
+    /// The verified body, or the request itself if no secret matches.
     pub fn verify<'a>(self, secrets: impl IntoIterator<Item = &'a SigningSecret>) -> Result<Verified, Signed> {
         if self.is_signed_by(secrets) { Ok(Verified { body: self.body }) } else { Err(self) }
     }
@@ -45,7 +44,7 @@ impl Signed {
 }
 
 impl Verified {
-    /// A body out of the retry queue, which only [`Verified`] bodies are ever sent to.
+    /// A body from a queue message of version 1, which is only made from a [`Verified`] body.
     pub(crate) fn from_queue(body: Vec<u8>) -> Self {
         Self { body }
     }

@@ -1,8 +1,8 @@
-//! When the signing secrets are read, and what a request is that none of them signed.
+//! When the signing secrets are read, and whether a request that none of them signed is forged.
 //!
-//! They are read at start, again when no known one matches, and again when they are old, so that a rotation needs no
-//! deployment. A read goes on in the background and is shared by all that wait for it. One that begins takes the place of
-//! one that is still going on, so that an older answer never overwrites a newer one.
+//! They are read at start, when no known one matches, and when they are old, so that a rotation needs no deployment. A read
+//! runs in the background, and all waiting requests share it. A new read replaces one that is still running, so that an older
+//! response never overwrites a newer one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,14 +23,14 @@ use crate::clock;
 use crate::outcome::Reason;
 
 /// The least time between two reads while secrets are known, in milliseconds: forged requests must cost little. A mismatch
-/// is final against secrets that were read no longer ago than this.
+/// is final if the secrets were read at most this long ago.
 const READ_AGAIN_AFTER: u64 = 3_000;
 
 /// The least time between two reads while none is known, in milliseconds, since nothing can be verified until one is.
 const READ_FIRST_AGAIN_AFTER: u64 = 1_000;
 
-/// The age at which secrets are read again before they are used, in milliseconds: a warm process must not accept for hours
-/// what was replaced.
+/// The age at which secrets are read again before they are used, in milliseconds: a warm process must not accept a replaced
+/// secret for hours.
 const OLD_AFTER: u64 = 300_000;
 
 /// Where the signing secrets come from.
@@ -58,14 +58,14 @@ pub struct StoredSecrets {
     state: Arc<Mutex<State>>,
 }
 
-/// What a request is.
+/// The result for a request.
 #[derive(Debug)]
 pub enum Judgement {
     /// An accepted secret made its signature.
     Authentic(Verified),
     /// No accepted secret made its signature.
     Forged {
-        /// The character without which a stored secret would match.
+        /// The stray character without which a stored secret would match.
         stray_character: Option<StrayCharacter>,
     },
     /// No known secret made its signature, and one that is not known may have made it.
@@ -105,7 +105,7 @@ enum Purpose {
     Mismatch,
 }
 
-/// A read that may still be going on. Its value changes with each version that is read.
+/// A read that may still be running. Its value changes with each version that is read.
 #[derive(Debug, Clone)]
 struct Reading {
     began_at: i64,
@@ -158,8 +158,8 @@ impl SecretStore {
         }
     }
 
-    /// Judges a request that was received at this time (Unix milliseconds), and waits for a read of the secret where that
-    /// may change the judgement: 0.9 s at most.
+    /// Judges a request that was received at this time (Unix milliseconds). If a read of the secret may change the result,
+    /// waits for it for at most 0.9 s.
     pub async fn judge(&self, signed: Signed, received_at: i64, deadline: Deadline) -> Judgement {
         match self {
             Self::Static(known) => match signed.verify(known.accepted_at(received_at)) {
@@ -172,7 +172,7 @@ impl SecretStore {
         }
     }
 
-    /// Reads all versions now, whenever they were read before.
+    /// Reads all versions now, even if they were read just before.
     pub async fn read_all(&self, deadline: Deadline) -> AllVersions {
         match self {
             Self::Static(known) => {
@@ -246,13 +246,13 @@ impl StoredSecrets {
         if latest.labels.pending && is_recent { Ok(()) } else { Err(CannotBeJudged::not_in_time()) }
     }
 
-    /// Joins the read that is going on or begins one; `None` where it is too soon for another.
+    /// Joins the running read or begins one; `None` if it is too soon for another.
     fn refresh(&self, purpose: Purpose) -> Option<Reading> {
         let mut state = self.state();
         let pause = if state.known.is_some() { READ_AGAIN_AFTER } else { READ_FIRST_AGAIN_AFTER };
         if let Some(latest) = state.latest.as_ref().filter(|latest| latest.serves(purpose)) {
             let age = clock::now().abs_diff(latest.began_at);
-            // One that began longer ago was frozen with the process.
+            // A read that began longer ago was frozen with the process.
             if latest.is_going_on() && age < READ_AGAIN_AFTER {
                 return Some(latest.clone());
             }
@@ -297,7 +297,7 @@ impl State {
 }
 
 impl Reading {
-    /// Only a read that asks for `AWSPENDING` tells what a mismatch is.
+    /// Only a read that asks for `AWSPENDING` decides whether a mismatch is final.
     fn serves(&self, purpose: Purpose) -> bool {
         self.labels.pending || purpose != Purpose::Mismatch
     }
@@ -306,7 +306,7 @@ impl Reading {
         matches!(*self.progress.borrow(), Progress::GoingOn) && self.progress.has_changed().is_ok()
     }
 
-    /// Waits until another version is read; false where the read has ended or the deadline comes first.
+    /// Waits until another version is read; false if the read ends or the deadline is reached first.
     async fn progressed(&mut self, deadline: Deadline) -> bool {
         matches!(timeout_at(deadline.instant(), self.progress.changed()).await, Ok(Ok(())))
     }

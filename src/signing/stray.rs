@@ -11,9 +11,9 @@ pub enum StrayCharacter {
     QuotationMark,
     /// U+FEFF, which some editors write at the start of a file.
     ByteOrderMark,
-    /// A space that forbids a line break, as web pages and word processors have it.
+    /// A no-break space, which web pages and word processors use.
     NonBreakingSpace,
-    /// A character without a width, as web pages have it.
+    /// A zero-width character, which web pages use.
     ZeroWidthSpace,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for StrayCharacter {
 }
 
 /// The stray character without which this secret makes the signature: one kind at either end, or all kinds.
-/// `matches` tells whether the signature was made by these bytes.
+/// `matches` returns whether these bytes made the signature.
 pub(super) fn stray_character(secret: &[u8], matches: impl Fn(&[u8]) -> bool) -> Option<StrayCharacter> {
     let text = std::str::from_utf8(secret).ok()?;
     let (first, last) = (text.chars().next()?, text.chars().next_back()?);

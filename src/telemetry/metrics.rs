@@ -2,9 +2,9 @@
 //!
 //! The shape is that of
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
-//! By hand, since a line is fifty lines of code: the kept-up crates add 3 to 49 crates, and gather in a global recorder what
-//! here belongs to one request (figures: docs/logs-and-metrics.md).
-//! The one dimension is the function: a cache or topic as dimension would be billed as a metric of its own.
+//! Written without a crate, because it takes fifty lines of code. The maintained crates add 3 to 49 crates, and some collect in
+//! one recorder for the whole process, while these metrics belong to one request (figures: docs/logs-and-metrics.md).
+//! The only dimension is the function. Each cache or topic would be billed as a metric of its own.
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -15,7 +15,7 @@ pub const NAMESPACE: &str = "MomentoEventBridge";
 /// The one dimension.
 pub const DIMENSION: &str = "FunctionName";
 
-/// The metric of events that the bus had already; each is counted as delivered besides.
+/// The metric of events that the bus had already. Each is also counted as delivered.
 pub const DEDUPLICATED: &str = "Deduplicated";
 
 /// The units that occur.
@@ -47,7 +47,7 @@ impl<'a> Metrics<'a> {
         }
     }
 
-    /// Adds a time in milliseconds, where there is one.
+    /// Adds a time in milliseconds, if there is one.
     pub fn milliseconds(&mut self, name: &'static str, milliseconds: Option<f64>) {
         self.values.extend(milliseconds.map(|milliseconds| (name, Unit::Milliseconds, milliseconds)));
     }

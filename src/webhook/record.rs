@@ -1,6 +1,7 @@
 //! What is recorded of a request: one log record and one line of metrics, written at once.
 //!
-//! No payload, secret or signature, but for the queue message of an event that neither bus nor queue took.
+//! It contains no payload, secret, or signature. The exception is the queue message of an event that neither the bus nor the
+//! retry queue accepted.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -27,25 +28,25 @@ const MAX_NAME_CHARS: usize = 128;
 #[derive(Debug)]
 pub(super) struct Facts {
     pub outcome: Outcome,
-    /// Why the bus did not take the event, or why the request cannot be judged.
+    /// Why the bus did not accept the event, or why the request cannot be judged.
     pub error: Option<String>,
-    /// Why the retry queue did not take it either.
+    /// Why the retry queue did not accept it either.
     pub queue_error: Option<QueueError>,
     /// The size of the body, decoded.
     pub body_bytes: Option<usize>,
     /// The number of PutEvents calls.
     pub attempts: u32,
-    /// The event's only copy, which has to be put back by hand.
+    /// The event's only copy, from which `scripts/put-back` restores it.
     pub lost: Option<QueueMessage>,
     /// The character without which a stored secret would match.
     pub stray_character: Option<StrayCharacter>,
-    /// What the event is about.
+    /// Which event it is.
     pub about: Option<About>,
     /// How it was delivered.
     pub delivery: Option<Delivery>,
 }
 
-/// What the event is about.
+/// Which event it is.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct About {
@@ -97,7 +98,7 @@ struct RequestRecord<'a> {
 }
 
 impl Facts {
-    /// An outcome of which nothing else is known.
+    /// An outcome, if nothing else is known about the request.
     pub(super) fn of(outcome: Outcome) -> Self {
         Self {
             outcome,
@@ -125,7 +126,7 @@ impl Facts {
         Self { delivery: Some(delivery), ..Self::of(Outcome::Delivered) }
     }
 
-    /// The same, with what the event is about.
+    /// The same, with the event's cache, topic, and sequence number.
     pub(super) fn about(self, entry: &Entry<'_>) -> Self {
         let about = About {
             cache: cut(&entry.cache),
@@ -140,7 +141,7 @@ impl Facts {
     pub(super) fn record(self, context: &Context, cold_start: bool, total: Duration) {
         let metrics = self.metrics(cold_start, &context.env_config.function_name).line(clock::now());
         let (level, message) = sentence(self.outcome, self.stray_character);
-        // A record with a queue message is the event's last copy, so it is written whatever the level.
+        // A record with a queue message is the event's only copy, so it is written at any log level.
         let record = (self.lost.is_some() || log::is_enabled(level)).then(|| {
             let record = RequestRecord {
                 request_id: &context.request_id,
@@ -188,48 +189,49 @@ fn is_zero(number: &u32) -> bool {
 fn sentence(outcome: Outcome, stray_character: Option<StrayCharacter>) -> (Level, Cow<'static, str>) {
     let (level, sentence) = match outcome {
         Outcome::Delivered => (Level::INFO, "The event is on the bus."),
-        Outcome::Queued(_) => {
-            (Level::WARN, "The bus did not take the event; redrive puts it there from the retry queue.")
-        }
+        Outcome::Queued(_) => (
+            Level::WARN,
+            "The bus did not accept the event. It is in the retry queue, from which redrive puts it on the bus.",
+        ),
         Outcome::Forged(_) => (Level::WARN, "The request is refused: no accepted signing secret made its signature."),
-        Outcome::Stale => (Level::WARN, "The webhook is refused: it was sent too long ago, or this is a replay."),
+        Outcome::Stale => (Level::WARN, "The webhook is refused: it was sent too long ago, or is a replay."),
         Outcome::Future => {
-            (Level::WARN, "The webhook is refused: it was sent in the future; one of the clocks is wrong.")
+            (Level::WARN, "The webhook is refused: its timestamp is in the future. One of the clocks is wrong.")
         }
         Outcome::BadRequest => {
-            (Level::WARN, "The request is refused: it is not in payload format 2.0, or holds text that is not Unicode.")
+            (Level::WARN, "The request is refused: it is not in payload format 2.0, or contains invalid Unicode.")
         }
-        Outcome::MethodNotAllowed => (Level::WARN, "The request is refused: a webhook is a POST."),
-        Outcome::PayloadTooLarge => (Level::WARN, "The request is refused: no webhook of Momento's is that large."),
+        Outcome::MethodNotAllowed => (Level::WARN, "The request is refused: its method is not POST."),
+        Outcome::PayloadTooLarge => (Level::WARN, "The request is refused: its body is larger than 180,000 bytes."),
         Outcome::BothFailed(_) => (
             Level::ERROR,
-            "Neither the bus nor the retry queue took the event; put it back from the queueMessage of this record.",
+            "Neither the bus nor the retry queue accepted the event. Put it back from the queueMessage of this record.",
         ),
         Outcome::SecretUnavailable { is_kept: true } => (
             Level::ERROR,
-            "No known signing secret made the signature, and the secret cannot be read, so the request is kept unverified in the \
-             retry queue; the error says why. Redrive verifies it as soon as the secret can be read.",
+            "No known signing secret made the signature, and the secret cannot be read, so the request is in the retry queue, \
+             unverified. The error says why. Redrive verifies it when the secret can be read.",
         ),
         Outcome::SecretUnavailable { is_kept: false } => (
             Level::ERROR,
-            "No known signing secret made the signature, the secret cannot be read, and the request could not be kept unverified; \
-             both errors say why.",
+            "No known signing secret made the signature, the secret cannot be read, and the request could not be queued. The \
+             errors say why.",
         ),
         Outcome::RotationInProgress { is_kept: true } => (
             Level::WARN,
-            "No known signing secret made the signature, and a rotation is in progress, so the request is kept unverified in the \
-             retry queue. Redrive verifies it when the rotation is over.",
+            "No known signing secret made the signature, and a rotation is in progress, so the request is in the retry queue, \
+             unverified. Redrive verifies it when the rotation is over.",
         ),
         Outcome::RotationInProgress { is_kept: false } => (
             Level::ERROR,
-            "No known signing secret made the signature, a rotation is in progress, and the request could not be kept unverified; \
-             check the retry queue.",
+            "No known signing secret made the signature, a rotation is in progress, and the request could not be queued. Check the \
+             retry queue.",
         ),
     };
     match stray_character {
         Some(stray) => {
             let hint =
-                format!(" The stored secret would match without the {stray} at its ends; store it again without it.");
+                format!(" The stored secret would match without the {stray} at its ends. Store it again without it.");
             (level, Cow::Owned(sentence.to_owned() + &hint))
         }
         None => (level, Cow::Borrowed(sentence)),

@@ -2,8 +2,8 @@
 //!
 //! The event is payload format 2.0, which a Function URL and an HTTP API share
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/urls-invocation.html#urls-payloads>), in the types that `lambda_http`
-//! re-exports. Its adapter and its `Request` are not used: they panic on what no URI can hold, and fail the invocation for
-//! an odd method or header, so anyone could raise the function's error alarm. Nothing of a body is parsed here.
+//! re-exports. Its adapter and its `Request` are not used: they panic on characters that are invalid in a URI, and fail the
+//! invocation on an invalid method or header, so anyone could raise the function's error alarm. No body is parsed here.
 
 use aws_smithy_types::base64;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpRequest;
@@ -20,7 +20,7 @@ pub const SIGNATURE_HEADER: &str = "momento-signature";
 
 /// The largest body that is accepted, in decoded bytes.
 ///
-/// Momento's messages end at 4 KB; this much always fits the retry queue and one log record.
+/// Momento's messages are at most 4 KB. A body of this size always fits in a queue message and in one log record.
 pub const MAX_BODY_BYTES: usize = 180_000;
 
 /// A request in payload format 2.0.
@@ -28,8 +28,8 @@ pub const MAX_BODY_BYTES: usize = 180_000;
 pub struct Request(ApiGatewayV2httpRequest);
 
 impl Request {
-    /// Reads the event. One that is no request in payload format 2.0, or holds text that is no Unicode, is refused: as
-    /// `MethodNotAllowed` where its method can be told and is not `POST`, as `BadRequest` otherwise.
+    /// Reads the event. An event that is not a request in payload format 2.0, or contains invalid Unicode, is refused: as
+    /// `MethodNotAllowed` if it has a method other than `POST`, otherwise as `BadRequest`.
     pub fn parse(event: &RawValue) -> Result<Self, Outcome> {
         serde_json::from_str(event.get()).map(Self).map_err(|_| match method_of(event).as_deref() {
             None | Some("POST") => Outcome::BadRequest,
@@ -37,7 +37,7 @@ impl Request {
         })
     }
 
-    /// The size of the body in bytes, decoded; an upper bound where the base64 is faulty.
+    /// The size of the decoded body in bytes; an upper bound if the base64 is invalid.
     pub fn body_bytes(&self) -> usize {
         let body = self.0.body.as_deref().unwrap_or_default();
         if self.0.is_base64_encoded { base64_decoded_bytes(body) } else { body.len() }
@@ -62,7 +62,7 @@ impl Request {
     }
 }
 
-/// The method of an event of which nothing else need be right.
+/// The method of an event, even if the rest of it is malformed.
 fn method_of(event: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -16,7 +16,7 @@ pub struct Response {
 }
 
 impl From<Outcome> for Response {
-    /// A 2XX means that the event is stored where it cannot be lost.
+    /// A 2XX means that the event is on the bus or in the retry queue.
     fn from(outcome: Outcome) -> Self {
         let (status, message) = match outcome {
             Outcome::Delivered => (200, "Success"),

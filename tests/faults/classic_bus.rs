@@ -279,7 +279,7 @@ async fn with_missing_bus(bus: Bus) -> (Sandbox, Function) {
     (sandbox, function)
 }
 
-/// A process that could not learn at start that its event bus is missing, and may ask again.
+/// A process whose check at start had no clear answer, and whose event bus is missing. It may check again.
 async fn with_open_question(bus: Bus) -> (Sandbox, Function) {
     let sandbox = Sandbox::with(bus).await;
     sandbox.eventbridge.state().service = EventBridge::default();

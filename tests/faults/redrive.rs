@@ -63,7 +63,7 @@ fn batches_that_fail_in_part() -> Vec<Case> {
             failing([2, 7]),
         ),
         good("entries that all fail all stay in the queue", vec![puts(FailedEntries(denied))], failing(0..10)),
-        Case::new("a message for which a whole call is rejected stays in the queue alone", |name, bus| async move {
+        Case::new("only the message for which a whole call is rejected stays in the queue", |name, bus| async move {
             let sandbox = Sandbox::with(bus).await;
             let refused =
                 |input: &Value| input["Entries"].as_array().is_some_and(|entries| entries.iter().any(is_fourth));

@@ -231,7 +231,7 @@ fn mismatches_that_are_not_final() -> Vec<Case> {
             },
             failing(0..10),
         ),
-        Case::new("a mismatch is put on the bus when a wrong secret is put right", |name, bus| async move {
+        Case::new("a mismatch is put on the bus when a wrong secret is corrected", |name, bus| async move {
             let sandbox = with_secret(bus).await;
             let received_at = momento::now() - 40 * MINUTE;
             sandbox.secrets.state().service.rotate("a wrong secret", seconds(received_at - MINUTE));

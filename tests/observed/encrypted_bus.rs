@@ -45,7 +45,7 @@ fn a_bus_that_may_drop_events_is_warned_of_at_start_as_on_the_page() {
     let warned = warnings(WEBHOOK, json!({"KmsKeyIdentifier": KEY, "DeadLetterConfig": {}}));
     assert_eq!(warned.len(), 1, "{warned:?}");
     if Part::may_be_updated() {
-        part("warning").update(&format!("\n```\n{}\n```\n\n", wrapped(&warned[0]))).expect(PAGE);
+        part(PAGE, "warning").update(&format!("\n```\n{}\n```\n\n", wrapped(&warned[0]))).expect(PAGE);
     }
     let record = |text: &str| {
         let mut record: Value = serde_json::from_str(text).expect("JSON");
@@ -54,7 +54,7 @@ fn a_bus_that_may_drop_events_is_warned_of_at_start_as_on_the_page() {
     };
     let warning = record(&warned[0]);
     assert_eq!((&warning["level"], &warning["eventBus"]), (&"WARN".into(), &BUS.into()));
-    assert_eq!(record(part("warning").text().trim().trim_matches('`')), warning);
+    assert_eq!(record(part(PAGE, "warning").text().trim().trim_matches('`')), warning);
 }
 
 #[test]

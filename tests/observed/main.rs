@@ -1,7 +1,7 @@
 //! What the functions write about requests and messages: log records, and metrics in CloudWatch's embedded metric format.
 //! The functions run as processes; AWS fails as each kind of request needs it.
-//! `make observed` writes the measured parts of `docs/logs-and-metrics.md`, and `emitted.json`, which the tests of the
-//! templates read.
+//! `make observed` writes the measured parts of `docs/logs-and-metrics.md`, `docs/records.md`, and `emitted.json`, which the
+//! tests of the templates read.
 
 mod dashboard;
 mod emitted;

@@ -1,4 +1,4 @@
-//! `docs/logs-and-metrics.md` against a run: its sample records and their sizes, and its tables of fields and metrics.
+//! `docs/logs-and-metrics.md` and `docs/records.md` against a run: tables of fields and metrics, sizes, and sample records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -11,6 +11,7 @@ use crate::output::Record;
 use crate::runs::EVERY_KIND;
 
 pub const PAGE: &str = "logs-and-metrics.md";
+const SAMPLES: &str = "records.md";
 const WIDTH: usize = 118;
 
 /// What CloudWatch Logs adds to each event, and its price in dollars for a GB of a function's log in US East (N. Virginia).
@@ -18,9 +19,9 @@ const WIDTH: usize = 118;
 const EVENT_BYTES: usize = 26;
 const DOLLARS_PER_GB: f64 = 0.50;
 
-pub fn part(name: &str) -> Part {
+pub fn part(page: &str, name: &str) -> Part {
     let (begin, end) = (format!("<!-- {name}: written by `make observed` -->"), format!("<!-- end of {name} -->"));
-    Part::of(PAGE, &begin, &end).expect("a part of the page")
+    Part::of(page, &begin, &end).expect("a part of the page")
 }
 
 /// A heading and a record for each kind of request, and for what redrive does with a message.
@@ -30,7 +31,7 @@ fn samples() -> Vec<(String, &'static Record)> {
         let heading = match (record.text("outcome"), record.text("reason")) {
             (outcome, "Unmappable") => format!("{outcome}: not a valid event"),
             (outcome @ ("Redriven" | "RedriveFailed"), _) => outcome.to_owned(),
-            (outcome, _) => format!("{outcome}, kept unverified before"),
+            (outcome, _) => format!("{outcome}, queued unverified before"),
         };
         if !samples.iter().any(|(seen, _)| *seen == heading) {
             samples.push((heading, record));
@@ -47,25 +48,25 @@ fn sizes() -> Vec<(&'static str, usize, usize)> {
 }
 
 #[test]
-fn the_samples_and_sizes_on_the_page_are_those_of_a_run() {
+fn the_sample_records_and_their_sizes_on_the_pages_are_those_of_a_run() {
     if Part::may_be_updated() {
-        part("costs").update(&costs_text()).expect(PAGE);
-        part("records").update(&records_text()).expect(PAGE);
+        part(PAGE, "costs").update(&costs_text()).expect(PAGE);
+        part(SAMPLES, "records").update(&records_text()).expect(SAMPLES);
     }
-    check_records(part("records").text());
-    check_costs(part("costs").text());
+    check_records(part(SAMPLES, "records").text());
+    check_costs(part(PAGE, "costs").text());
 }
 
 fn records_text() -> String {
     let mut text = String::new();
     for (heading, record) in samples() {
-        let _ = write!(text, "\n### {heading}\n\n```\n{}\n```\n", wrapped(&record.line));
+        let _ = write!(text, "\n## {heading}\n\n```\n{}\n```\n", wrapped(&record.line));
     }
     text + "\n"
 }
 
 fn check_records(shown: &str) {
-    let shown: BTreeMap<_, _> = shown.split("\n### ").skip(1).map(|sample| sample.split_once("\n").unwrap()).collect();
+    let shown: BTreeMap<_, _> = shown.split("\n## ").skip(1).map(|sample| sample.split_once("\n").unwrap()).collect();
     let samples: BTreeMap<_, _> = samples().into_iter().collect();
     assert!(shown.keys().copied().eq(samples.keys()), "not these samples: {:?}", samples.keys());
     for (heading, text) in shown {

@@ -29,7 +29,7 @@ def message(request: str, text: str = HARD) -> dict:
 
 
 def record(request: str, text: str = HARD) -> dict:
-    sentence = "Neither took the event; put it back from the queueMessage of this record."
+    sentence = "Neither accepted the event. Put it back from the queueMessage of this record."
     fields = {"level": "ERROR", "message": sentence, "requestId": request, "outcome": "BothFailed", "topic": text}
     return fields | {"queueMessage": message(request, text)}
 
@@ -47,7 +47,7 @@ def rows(*fields: str) -> dict:
 
 LINES = [line("one"), line("two")]
 EVENTS = [{"logStreamName": "s", "timestamp": 1, "message": each} for each in LINES]
-IN_TEXT = [f"2026-11-29T00:00:00.000Z ERROR Neither took the event. {each}" for each in LINES]
+IN_TEXT = [f"2026-11-29T00:00:00.000Z ERROR Neither accepted the event. {each}" for each in LINES]
 FORMS: dict[str, str | bytes] = {
     "lines": "\n".join(LINES),
     "lines with CR LF": "\r\n".join(LINES) + "\r\n",
@@ -99,7 +99,7 @@ DAMAGED: dict[str, tuple[str | bytes, list[str], list[str]]] = {
     ),
     "a page cut within an event": (json.dumps({"events": EVENTS})[:-60], ["one"], ["two: .* truncated"]),
     "a cut gzip": (gzip.compress((LINES[0] + "\n").encode() * 3000)[:-9], ["one"], ["gzip"]),
-    "bytes that are no text": (bytes(range(256)), [], ["not text"]),
+    "bytes that are not text": (bytes(range(256)), [], ["not text"]),
     "an event with a damaged character": (
         "\n".join(LINES).encode().replace("é".encode(), b"\xff", 2),
         ["two"],

@@ -158,7 +158,7 @@ fn a_call_that_got_no_answer_is_told_from_one_that_was_late_unreadable_or_never_
 fn every_error_reads_as_its_code_and_its_message() {
     let cause = || "Why.".to_owned();
     for (error, text) in [
-        (CallError::TimedOut, "TimedOut: No answer came in time."),
+        (CallError::TimedOut, "TimedOut: There was no response in time."),
         (CallError::NoAnswer(cause()), "NoAnswer: Why."),
         (CallError::unreadable(), "UnreadableAnswer: The response cannot be read."),
         (CallError::NoTimeLeft, "NotSent: There was no time left for the call."),

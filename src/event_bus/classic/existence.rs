@@ -1,4 +1,4 @@
-//! Whether a Classic bus exists, as far as EventBridge has said. Pure; the caller passes the time.
+//! Whether a Classic bus exists, according to EventBridge. Pure; the caller passes the time.
 
 /// The least time between the beginnings of two checks, in milliseconds.
 const CHECK_AGAIN_AFTER: i64 = 5_000;
@@ -6,7 +6,7 @@ const CHECK_AGAIN_AFTER: i64 = 5_000;
 /// The age at which *found* is checked again, in milliseconds: a bus can be deleted under a warm process.
 const FOUND_FOR: i64 = 60_000;
 
-/// A check that was frozen with the process goes on when that is thawed, and one more may run beside it.
+/// A check that was frozen with the process continues when the process is thawed, and another one may run beside it.
 const CHECKS_AT_ONCE: u32 = 2;
 
 /// A clear answer of DescribeEventBus.
@@ -27,7 +27,7 @@ pub(super) struct Call {
     pub(super) at: i64,
 }
 
-/// What is known of the bus, and what is being asked.
+/// What is known about the bus, and which checks are running.
 #[derive(Debug, Default)]
 pub(super) struct Existence {
     known: Option<(Answer, Call)>,

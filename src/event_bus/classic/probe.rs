@@ -119,7 +119,7 @@ impl Probe {
         if self.existence.send_if_modified(|existence| existence.learn(answer, call)) && answer == Answer::NotFound {
             tracing::error!(
                 eventBus = self.name,
-                "EventBridge does not find the event bus; create it or correct EVENT_BUS_NAME. Until then events are kept in the \
+                "EventBridge does not find the event bus. Create it or correct EVENT_BUS_NAME. Until then, events wait in the \
                  retry queue, unless the bus belongs to another account."
             );
         }

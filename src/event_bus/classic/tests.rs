@@ -48,7 +48,7 @@ fn a_trace_header_that_event_bridge_would_refuse_is_left_out() {
 }
 
 #[test]
-fn the_account_of_a_bus_is_told_by_its_arn_alone() {
+fn only_an_arn_names_the_account_of_a_bus() {
     assert_eq!(account_of("arn:aws:events:eu-west-1:123456789012:event-bus/orders"), Some("123456789012"));
     assert_eq!(account_of("arn:aws:lambda:eu-west-1:123456789012:function:webhook"), Some("123456789012"));
     assert_eq!(account_of("orders"), None);
