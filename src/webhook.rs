@@ -33,7 +33,7 @@ pub use response::Response;
 /// was waiting when the environment was made.
 const COLD_START: Duration = budget::START.saturating_mul(2);
 
-/// The largest body that is kept unverified, in bytes: several times what Momento sends, and little for an attacker.
+/// The largest body that is queued unverified, in bytes: several times what Momento sends, and little for an attacker.
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
 /// Everything that is kept for the lifetime of the process.

@@ -1,4 +1,4 @@
-//! Invocations that are no proper request: each gets a response and a record, and none is an error of the function.
+//! Malformed events: each gets a response and a record, and none is an error of the function.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -96,7 +96,7 @@ async fn check(function: &Function, name: &str, event: String, status: u64) {
 }
 
 #[tokio::test]
-async fn every_odd_event_gets_a_response_and_a_record_and_is_no_error_of_the_function() {
+async fn every_malformed_event_gets_a_response_and_a_record_without_a_function_error() {
     let sandbox = Sandbox::new().await;
     let function = sandbox.start(WEBHOOK).await;
     let delivered = events().iter().filter(|(.., status)| *status == 200).count();
@@ -105,7 +105,7 @@ async fn every_odd_event_gets_a_response_and_a_record_and_is_no_error_of_the_fun
     }
     assert_eq!(sandbox.eventbridge.state().service.entries.len(), delivered);
     assert_eq!(sandbox.sqs.calls("SendMessage").len(), 0);
-    // The process is still the same one, and well.
+    // The same process still works.
     let body = momento::body("serverless", "test", 2, "text");
     assert_eq!(function.invoke(&momento::event(&body)).await.status(), 200);
 }

@@ -126,7 +126,7 @@ async fn a_rotated_secret_is_read_with_the_first_event_that_it_signs_and_the_old
 }
 
 #[tokio::test]
-async fn while_a_rotation_is_in_progress_a_mismatch_is_kept_unverified_and_the_pending_value_is_no_secret() {
+async fn while_a_rotation_is_in_progress_a_mismatch_is_queued_unverified_and_the_pending_value_is_not_accepted() {
     let (sandbox, handler) = with_secret("old").await;
     sandbox.secrets.state().service.label_pending("pending", seconds_ago(0.0));
     assert_eq!(statuses(&handler, ["new", "pending", "old"]).await, [202, 202, 200]);
@@ -161,7 +161,7 @@ async fn the_first_mismatch_after_the_start_asks_for_a_rotation_in_progress_and_
 }
 
 #[tokio::test]
-async fn a_mismatch_is_counted_besides_as_what_raises_the_alarm() {
+async fn a_mismatch_is_also_counted_by_the_metric_with_the_alarm() {
     let (_sandbox, handler) = with_secret("known").await;
     assert_eq!(status(&handler, "other").await, 403);
     let metrics = handler.process.record("a metric", |line| line["Forged"] == 1.0).await;
@@ -182,7 +182,7 @@ async fn a_key_of_fewer_than_16_characters_is_warned_of_once_with_the_number_of_
 async fn a_mistake_between_two_secrets_changes_nothing_for_a_process_that_knows_the_first() {
     let (sandbox, handler) = with_secret("old").await;
     assert_eq!(status(&handler, "old").await, 200);
-    sandbox.secrets.state().service.rotate("{slip", seconds_ago(0.0));
+    sandbox.secrets.state().service.rotate("{mistake", seconds_ago(0.0));
     tokio::time::sleep(READ_AGAIN_AFTER).await;
     assert_eq!(statuses(&handler, ["other", "old"]).await, [202, 200]);
     sandbox.secrets.state().service.rotate("new", seconds_ago(0.0));

@@ -24,9 +24,9 @@ ARCHITECTURE PROFILE TEST_BINARIES UPDATE_DOCS
 """
 # Says that the environment is made already, for which checkout.
 MADE_FOR = "TOOLS_OF_CHECKOUT"
-# A script or target names here what it needs besides.
+# A script or target names additional variables here.
 ALSO = "TOOLS_ALSO_NEED"
-# Nobody's ~/.aws, and no question to an instance's metadata service.
+# Don't read ~/.aws, and don't call an instance's metadata service.
 NO_PROFILE = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -46,13 +46,13 @@ def isolate():
         del os.environ[name]
     os.environ.update(NO_PROFILE)
     given = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-    # "*" already means every host, but only where it stands alone.
+    # "*" means every host, but only if it is the only entry.
     excluded = given if given == "*" else ",".join(filter(None, [given, LOOPBACK]))
     os.environ.update(NO_PROXY=excluded, no_proxy=excluded)
 
 
 def main():
-    # Whoever has an older one must be able to read this file.
+    # An older Python must be able to parse this file, to print the error.
     if sys.version_info < (3, 11):  # noqa: UP036
         found = sys.version.split()[0]
         sys.exit(f"Python 3.11 or later is needed, and python3 is {found}. Put a newer one first on the PATH.")

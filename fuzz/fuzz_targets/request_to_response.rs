@@ -48,11 +48,11 @@ fn verify(event: &[u8]) -> Option<Verified> {
     request.into_signed().ok()?.verify(secrets().iter()).ok()
 }
 
-/// The event itself is made of these bytes: what is verified of it has a right signature in its one such header.
+/// These bytes are the event. If it is verified, its only signature header has a valid signature.
 fn whole_event(bytes: &[u8]) {
     let Some(verified) = verify(bytes) else { return };
     if let Ok(event) = serde_json::from_slice::<Value>(bytes) {
-        // serde takes an array for a struct as well; Lambda sends none.
+        // serde also accepts an array for a struct; Lambda sends none.
         let headers = event.get("headers").or_else(|| event.get(1)).and_then(Value::as_object).expect("headers");
         let mut given = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("momento-signature"));
         let given = given.next().and_then(|(_, value)| value.as_str()).expect("a signature");
@@ -62,7 +62,7 @@ fn whole_event(bytes: &[u8]) {
     follow(&verified);
 }
 
-/// Whatever a secret holds, nothing of it shows.
+/// No message or debug output shows any part of a secret.
 fn stored_secret(bytes: &[u8]) {
     let text = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
     if let Ok(secrets) = SigningSecrets::parse(text) {
@@ -72,7 +72,7 @@ fn stored_secret(bytes: &[u8]) {
     }
 }
 
-/// A body that is signed is verified, plain and in base64, and answered.
+/// A signed body is verified, as text and in base64, and gets a response.
 fn signed_body(body: &[u8]) {
     let signature = signature(SECRETS[1], body);
     let plain = std::str::from_utf8(body).is_ok();
@@ -89,7 +89,7 @@ fn signed_body(body: &[u8]) {
     }
 }
 
-/// The first 64 characters are taken for the signature of the rest, which they are not.
+/// The first 64 characters are used as the signature of the rest, which they are not.
 fn forged_body(bytes: &[u8]) {
     let (given, body) = bytes.split_at(bytes.len().min(64));
     let given = String::from_utf8_lossy(given);

@@ -1,5 +1,5 @@
-//! What the fuzz targets share: a judge of signatures and bodies that uses none of the code under test, and the checks of a
-//! verified body.
+//! What the fuzz targets share: a second implementation that checks signatures and bodies without the code under test, and the
+//! checks of a verified body.
 
 use hmac::{Hmac, KeyInit, Mac};
 use momento_eventbridge::{Entry, MAX_DETAIL_TYPE_CHARS};
@@ -55,8 +55,8 @@ pub fn follow(verified: &Verified) {
     }
 }
 
-/// Cache, topic and time of a body by another parser. `None` where that parser cannot judge, since it reads what the
-/// handler skips; `Some(None)` where one of them is missing, doubled or of another type.
+/// Cache, topic, and time of a body, by another parser. `None` if that parser cannot decide, because it reads what the
+/// handler skips; `Some(None)` if one of them is missing, is duplicated, or has the wrong type.
 fn names(body: &[u8]) -> Option<Option<(String, String, i64)>> {
     let Members(members) = serde_json::from_slice(body).ok()?;
     // serde_json reads -0 as a float, the handler as the integer that it is.
@@ -72,7 +72,7 @@ fn names(body: &[u8]) -> Option<Option<(String, String, i64)>> {
     Some(read())
 }
 
-/// The members of an object, in order and with those that are there twice.
+/// The members of an object, in order and including duplicates.
 struct Members(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Members {

@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_entry_has_besides_counts_too() {
+    fn the_other_fields_of_an_entry_count_too() {
         let limits = CallLimits { entries: 3, metadata_bytes: 100, ..LIMITS };
         assert_eq!(within(limits, &[10; 4]), [vec![10; 3], vec![10]]);
         assert_eq!(within(limits, &[499_900, 499_900, 10]), [vec![499_900; 2], vec![10]]);
@@ -91,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn batches_are_the_entries_in_order_and_only_one_entry_alone_may_be_over_the_limit(
+        fn batches_are_the_entries_in_order_and_only_a_batch_of_one_may_be_over_the_limit(
             sizes in prop::collection::vec(EMPTY_BYTES..700, 0..40)
         ) {
             let limits = CallLimits { entries: 4, bytes: 1_000, metadata_bytes: 50 };

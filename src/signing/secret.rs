@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_string_alone_or_among_others_is_invalid() {
+    fn an_empty_string_is_invalid_also_as_one_of_several() {
         for text in ["", r#"{"a":""}"#, r#"["a",""]"#] {
             assert_eq!(parse(text), Err(InvalidSecret::EmptyString), "{text}");
         }
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_fewer_than_16_characters_is_told_with_the_number_of_keys() {
+    fn a_key_of_fewer_than_16_characters_is_reported_with_the_number_of_keys() {
         let count =
             |text: &str| SigningSecrets::parse(Zeroizing::new(text.to_owned())).unwrap().count_with_a_short_one();
         assert_eq!(count(r#"{"momentoSecret":"a-secret-of-Momento","stage":"prod"}"#), Some(2));

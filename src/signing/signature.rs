@@ -142,7 +142,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_stored_secret_with_a_stray_character_is_told_and_does_not_verify() {
+    fn a_stored_secret_with_a_stray_character_is_reported_and_does_not_verify() {
         let signed = signed(b"{}", &sign(b"whsec", b"{}"));
         for (stored, stray) in [
             ("whsec\n", Some(StrayCharacter::WhiteSpace)),

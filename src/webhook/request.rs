@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_no_request_or_holds_no_unicode_is_a_bad_request() {
+    fn an_event_that_is_not_a_request_or_has_invalid_unicode_is_a_bad_request() {
         for event in [
             "null",
             "[]",
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn another_method_is_told_even_where_nothing_else_is_right() {
+    fn another_method_is_found_even_if_the_rest_of_the_event_is_malformed() {
         for event in [
             r#"{"requestContext":{"http":{"method":"GET"}},"body":1}"#,
             r#"{"requestContext":{"http":{"method":"PUT"}},"headers":{"x":"\ud800"}}"#,

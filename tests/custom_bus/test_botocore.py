@@ -126,7 +126,7 @@ def test_the_function_sends_the_same_requests_as_botocore(stand_in: StandIn) -> 
         assert our["input"] == their["input"]
         # Each client names itself, the attempt and the time in its own way.
         own = {"user-agent", "x-amz-user-agent", "amz-sdk-invocation-id", "amz-sdk-request", "x-amz-date"}
-        # Both sign, with other keys and other headers besides; the encoding of CBOR decides the length.
+        # Both sign, with different keys and headers. The encoding of CBOR decides the length.
         own |= {"authorization", "content-length", "x-amz-security-token", "accept-encoding", "x-amzn-trace-id"}
         assert without(our["headers"], own) == without(their["headers"], own)
         for call in (our, their):

@@ -19,7 +19,7 @@ from tools.templates.resolver import PARAMETERS, TEMPLATE
 from tools.testing.docs import blocks
 
 MODULE = ROOT / "examples" / "terraform"
-# Parses and evaluates a configuration. There is no Terraform in it.
+# Parses and evaluates a configuration, without Terraform.
 EVALUATE = """import json, sys, tfparse
 print(json.dumps(tfparse.load_from_path(sys.argv[1], stop_on_hcl_error=True)))"""
 
@@ -37,7 +37,7 @@ def label(block: dict[str, Any]) -> str:
 BLOCKS = evaluated(MODULE)
 VARIABLES = {label(block): block for block in BLOCKS["variable"]}
 OUTPUTS = {label(block) for block in BLOCKS["output"]}
-# What the module has besides the parameters of the template.
+# What the module has in addition to the parameters of the template.
 OWN = {"name", "template_url", "tags"}
 SECRET = "whsec-of-terraform"
 

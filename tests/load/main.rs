@@ -68,7 +68,7 @@ fn at_random(
     let faults = [&faults_of_all(), more].concat();
     Box::new(move |number, input| {
         let mut hasher = DefaultHasher::new();
-        // With the service, or the events that one of them fails would be those that the next one fails.
+        // Includes the service, so that the services do not fail for the same events.
         (SEED, service, subject(number, input)).hash(&mut hasher);
         let drawn = hasher.finish();
         if drawn % 100 >= FAILING_PERCENT {
@@ -117,9 +117,9 @@ struct Sent {
     status_of: HashMap<u64, u64>,
     times: Vec<Duration>,
     cold_starts: u64,
-    /// Queue messages in the log, where neither the bus nor the queue took the event.
+    /// Queue messages in the log, where neither the bus nor the queue accepted the event.
     logged: Vec<String>,
-    /// Requests that could be neither verified nor queued: nothing of them is stored.
+    /// Requests that could be neither verified nor queued: none of their content is stored.
     not_kept: u64,
 }
 

@@ -1,6 +1,6 @@
 """api-destinations.yaml, deployed to the local AWS: what arrives at Momento, and what in the dead-letter queues.
 
-Nearly every test runs twice: strings as text, through the function, and as JSON, through the API destinations alone.
+Nearly every test runs twice: with strings as text, through the function, and as JSON, through the API destinations.
 """
 
 from __future__ import annotations
@@ -345,10 +345,10 @@ def test_an_event_in_no_valid_form_is_a_dead_letter_and_never_reaches_momento(wa
 REFUSED = {
     "a ttl of 0": ("cacheSet", {**SET, "ttl": 0}, 400),
     "a ttl below 0": ("cacheSet", {**SET, "ttl": -5}, 400),
-    "a ttl that is no whole number": ("cacheSet", {**SET, "ttl": 1.5}, 400),
-    "a ttl that is no number": ("cacheSet", {**SET, "ttl": "an hour"}, 400),
+    "a ttl that is not an integer": ("cacheSet", {**SET, "ttl": 1.5}, 400),
+    "a ttl that is not a number": ("cacheSet", {**SET, "ttl": "an hour"}, 400),
     "a ttl that is null": ("cacheSet", {**SET, "ttl": None}, 400),
-    "a key_base64 that is no base64": ("cacheDelete", {"cacheName": CACHE, "key_base64": "n?"}, 400),
+    "a key_base64 that is invalid base64": ("cacheDelete", {"cacheName": CACHE, "key_base64": "n?"}, 400),
     "a cache that does not exist": ("topicPublish", {**PUBLISH, "cacheName": "no-such-cache"}, 404),
 }
 EMPTY = {
@@ -489,7 +489,7 @@ def test_a_bus_that_does_not_exist_fails_the_deployment(aws: LocalAws) -> None:
     aws.delete("no-bus")
 
 
-# ---- The stand-in is no easier than Momento
+# ---- The stand-in is as strict as Momento
 
 OK = {"Authorization": "momento-key"}
 TEXT = {**OK, "Content-Type": "text/plain"}

@@ -126,7 +126,7 @@ def test_one_event_through_each_endpoint_is_on_the_bus_alike(
         assert event["detail"] == json.loads(body)
 
 
-def test_with_an_http_api_nothing_is_public_and_that_api_alone_may_invoke_the_function(
+def test_with_an_http_api_nothing_is_public_and_only_that_api_may_invoke_the_function(
     aws: LocalAws, stacks: dict[str, dict[str, str]]
 ):
     functions = aws.client("lambda")

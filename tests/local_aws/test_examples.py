@@ -188,7 +188,7 @@ def test_an_example_leaves_calling_momento_to_the_stack_of_api_destinations(path
     assert "AWS::SecretsManager::Secret" not in {resource["Type"] for resource in template["Resources"].values()}
 
 
-def test_the_event_log_of_a_custom_event_bus_deploys_but_for_its_subscriber_which_the_local_aws_lacks(
+def test_the_event_log_of_a_custom_event_bus_deploys_except_for_its_subscriber_which_the_local_aws_lacks(
     aws: LocalAws, tmp_path: Path
 ) -> None:
     template = read_template((ROOT / "examples" / "custom-event-bus" / "template.yaml").read_text())

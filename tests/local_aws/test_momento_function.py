@@ -369,7 +369,7 @@ def test_nothing_is_published_if_tls_fails(function: MomentoFunction, handler: H
     assert_not_published(function, f"{NEITHER}The TLS connection to the handler failed.")
 
 
-def test_a_response_that_is_lost_is_told_from_one_that_never_came(function: MomentoFunction, handler: Handler) -> None:
+def test_a_lost_response_is_distinguished_from_a_missing_one(function: MomentoFunction, handler: Handler) -> None:
     function.fault = lambda: AFTER
     assert_not_published(function, f"{UNKNOWN}The connection to the handler broke.")
     assert len(details(handler.gate)) == 1

@@ -243,7 +243,7 @@ def test_without_the_key_neither_the_secret_nor_the_queue_can_be_used(organizati
     organization.aws.client("sqs").purge_queue(QueueUrl=queue)
 
 
-def test_a_role_may_use_the_key_through_its_services_alone(organization: Organization):
+def test_a_role_may_use_the_key_only_through_its_services(organization: Organization):
     for role in ("WebhookRole", "RedriveRole"):
         kms = organization.as_role(role, "kms")
         assert is_refused(lambda kms=kms: kms.generate_data_key(KeyId=organization.key, KeySpec="AES_256"))

@@ -381,7 +381,7 @@ def test_a_prefix_or_a_version_that_cannot_be_is_refused(arguments: tuple[str, .
     assert "has to be" in run.stderr
 
 
-def test_a_bucket_is_encrypted_versioned_and_open_for_released_objects_alone(
+def test_a_bucket_is_encrypted_and_versioned_and_opens_only_released_objects(
     aws: LocalAws, buckets: dict[str, str]
 ) -> None:
     storage = aws.client("s3", "eu-west-1")
@@ -411,7 +411,7 @@ def test_a_bucket_is_encrypted_versioned_and_open_for_released_objects_alone(
         ("123456/456789", "repo:owner@123456/name@456789:environment:release"),
     ],
 )
-def test_the_publishing_role_is_for_one_environment_of_one_repository_and_writes_releases_alone(
+def test_the_publishing_role_is_for_one_environment_of_one_repository_and_writes_only_releases(
     ids: str, subject: str
 ) -> None:
     template = read_template((ROOT / "publish-buckets.yaml").read_text(encoding="utf-8"))

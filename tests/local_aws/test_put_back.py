@@ -1,4 +1,4 @@
-"""An event that neither the bus nor the retry queue took is put back from the log record by the documented command."""
+"""The documented command puts back an event that neither the bus nor the retry queue accepted, from the log record."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def deployed(aws: LocalAws, make_bus: Callable[[str], BusWatch]) -> Iterator[Dep
 
 
 def hard_body() -> bytes:
-    """Text that loses something wherever it is not kept byte for byte."""
+    """Text that would change if it were not kept byte for byte."""
     text = json.dumps('"q"\\ \n\t\u0001\u007f é ☃ 🐿 \ufffe', ensure_ascii=False)
     return f'{{ "text":{text},"n":1.10,"cache":"c","topic":"t","publish_timestamp":{now()} }}'.encode()
 

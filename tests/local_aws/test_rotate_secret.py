@@ -158,7 +158,7 @@ def test_what_cannot_be_rotated_is_named_and_nothing_is_changed(
     assert secret.versions() == before
 
 
-def test_a_rotation_of_somebody_else_is_left_alone(aws: LocalAws, make_secret: Callable[..., StoredSecret]):
+def test_another_rotation_in_progress_is_not_changed(aws: LocalAws, make_secret: Callable[..., StoredSecret]):
     secret = make_secret(OLD)
     other = secret.client.put_secret_value(SecretId=secret.id, SecretString="theirs", VersionStages=[PENDING])
     done = rotate_secret(aws, "--secret-id", secret.id, given=NEW)

@@ -1,4 +1,4 @@
-"""No signing secret can be read: requests are kept unverified, and judged when it can be read again."""
+"""No signing secret can be read: requests are queued unverified, and judged when it can be read again."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIGNED, FORGED = 200, 50
 
 @contextmanager
 def malformed(stack: Stack) -> Iterator[None]:
-    """Somebody stores half a JSON object as the secret, and later the secret itself again."""
+    """Stores half a JSON object as the secret, and later the secret itself again."""
     vault, secret = stack.aws.client("secretsmanager"), stack.outputs["SecretId"]
     vault.put_secret_value(SecretId=secret, SecretString='{"momentoSecret":"' + SECRET)
     yield
@@ -35,7 +35,7 @@ def malformed(stack: Stack) -> Iterator[None]:
 
 @contextmanager
 def forbidden(stack: Stack) -> Iterator[None]:
-    """Somebody takes the permission to read the secret from both roles, and later gives it back."""
+    """Removes the permission to read the secret from both roles, and later restores it."""
     iam = stack.aws.client("iam")
     names = resources(stack.aws, stack.name)
     roles = [(names[role], policy) for role, policy in (("WebhookRole", "webhook"), ("RedriveRole", "redrive"))]
@@ -113,7 +113,7 @@ def test_what_arrives_while_no_secret_can_be_read_is_delivered_after_its_repair_
         assert stack.outcomes("RedriveLogGroup") == {"RedriveFailed", "Redriven", *deleted}
         record_property(
             "figure",
-            f"Secret {broken.__name__}: {SIGNED} signed and {FORGED} forged requests were kept unverified. "
+            f"Secret {broken.__name__}: {SIGNED} signed and {FORGED} forged requests were queued unverified. "
             f"After the repair, {len(put)} events were on the bus ({put.total()} puts), "
             f"{FORGED - left} messages were deleted, and {left} were left.",
         )

@@ -169,7 +169,7 @@ def test_dead_letters_that_were_asked_to_stay_are_all_that_stays(aws: LocalAws):
         sqs.delete_queue(QueueUrl=queue)
 
 
-def test_whom_to_tell_is_told(aws: LocalAws, deploy: Deploy):
+def test_the_address_of_the_alarms_is_notified(aws: LocalAws, deploy: Deploy):
     arn = aws.client("sns").create_topic(Name="existing-topic")["TopicArn"]
     try:
         deploy("told", MomentoSecretString=SECRET, AlarmEmail="someone@example.com", AlarmTopicArn=arn)
@@ -211,7 +211,7 @@ def test_the_dashboard_is_there_under_the_address_that_the_stack_gives(aws: Loca
     assert "DashboardUrl" not in deploy("dashboard", MomentoSecretString=SECRET, Dashboard="no")
 
 
-def test_the_queues_refuse_whoever_comes_without_tls():
+def test_the_queues_refuse_connections_without_tls():
     with LocalAws(environment={"LOCAL_AWS_PLAIN_HTTP": "true"}) as aws:
         outputs = aws.deploy("plain", TEMPLATE, {"MomentoSecretString": SECRET})
         for queue in ("RetryQueueUrl", "DeadLetterQueueUrl"):

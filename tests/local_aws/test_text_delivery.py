@@ -169,7 +169,7 @@ def test_all_strings_arrive_after_momento_did_not_answer(stack: Stack) -> None:
     assert min(calls.values()) >= 2
 
 
-def test_one_message_that_momento_refuses_takes_no_other_along(stack: Stack) -> None:
+def test_one_message_that_momento_refuses_fails_no_other_message(stack: Stack) -> None:
     stack.retry_after(3)
     stack.momento.fault = lambda method, target: 429 if "bad" in target else None
     details = [item(f"k{number}") for number in range(30)]

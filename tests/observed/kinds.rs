@@ -28,7 +28,7 @@ pub const REDRIVE_NAME: &str = "momento-RedriveFunction-5mKdLw0PyHcE";
 /// How many letters a long topic ends with.
 pub const LONG: usize = 150;
 
-/// The largest bodies that are accepted, and that are kept unverified.
+/// The largest bodies that are accepted, and that are queued unverified.
 const MAX_BODY: usize = 180_000;
 const MAX_UNVERIFIED: usize = 16_384;
 

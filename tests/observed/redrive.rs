@@ -31,7 +31,7 @@ fn redrive_counts_what_it_put_on_the_bus_and_what_it_did_not() {
 }
 
 #[test]
-fn a_message_that_is_no_event_stays_in_the_queue_and_the_others_do_not() {
+fn a_message_that_is_not_an_event_stays_in_the_queue_and_the_others_do_not() {
     let messages = vec![message(&body("paid", now(), TEXT)), message("[]")];
     let (reports, output) = block_on(redriven([(always(Fault::None), &messages)]));
     assert_eq!(failures(&reports[0]), ["message-1"]);
@@ -56,7 +56,7 @@ fn one_event_is_found_in_both_logs_by_its_cache_topic_and_number() {
 }
 
 #[test]
-fn one_request_is_found_in_both_logs_by_its_id_even_if_its_body_is_no_event() {
+fn one_request_is_found_in_both_logs_by_its_id_even_if_its_body_is_not_an_event() {
     let queued = EVERY_KIND.records().find(|record| record.text("reason") == "Unmappable").expect("a record");
     let id = queued.text("requestId");
     let later: Vec<_> =

@@ -45,7 +45,7 @@ impl Run {
 }
 
 /// One request of each kind, then all messages that were queued: while PutEvents fails, and once more. At last, what was
-/// kept unverified as if it had been forged, too old, or from the future.
+/// queued unverified as if it had been forged, too old, or from the future.
 pub struct EveryKind {
     pub webhook: Vec<Run>,
     pub redrive: Output,
@@ -66,7 +66,7 @@ pub static EVERY_KIND: LazyLock<EveryKind> = LazyLock::new(|| {
     })
 });
 
-/// A message that was kept unverified, with another signature, and received at other times.
+/// A message that was queued unverified, with another signature, and received at other times.
 fn not_authentic(message: &str) -> Vec<String> {
     let kept: Value = serde_json::from_str(message).expect("a message");
     let received_at = kept["receivedAt"].as_i64().expect("a time");

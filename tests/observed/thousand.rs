@@ -115,10 +115,10 @@ fn a_request_has_one_record_and_one_line_of_metrics() {
 }
 
 #[test]
-fn a_bus_or_secret_that_is_missing_is_said_at_the_start_by_a_record_of_its_own() {
+fn a_missing_bus_or_secret_is_reported_at_start_by_a_record_of_its_own() {
     let [ready, no_bus, no_secret] = [0, 1, 2].map(|place| &RUNS[place].output.notes);
     assert!(ready.is_empty(), "{ready:?}");
-    assert!(no_bus[0].contains("create it or correct EVENT_BUS_NAME"), "{no_bus:?}");
+    assert!(no_bus[0].contains("Create it or correct EVENT_BUS_NAME"), "{no_bus:?}");
     assert!(
         no_secret.iter().any(|note| note.contains(r#""level":"ERROR""#) && note.contains("secret")),
         "{no_secret:?}"

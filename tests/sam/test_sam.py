@@ -1,6 +1,6 @@
 """What docs/deploying.md tells a user to type, typed in a fresh clone, against the local AWS.
 
-Not among the tests of `make test`, since SAM compiles everything anew: `make test-sam`.
+Not part of `make test`, because SAM compiles everything again: `make test-sam`.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: 
     assert "is a valid SAM Template" in user.types(validate)
     user.types(build)
 
-    # Stack, region and parameters: what is proposed, but for the secret. Then six questions about the deployment
-    # itself, with an answer proposed too, and a last one that wants a yes.
+    # Stack, region, and parameters: the proposed values, except for the secret. Then six questions about the deployment
+    # itself, also with proposed answers, and a last one that requires a yes.
     names = list(PARAMETERS)
     answers = ["", "", *(SECRET if name == "MomentoSecretString" else "" for name in names), *[""] * 6, "y", ""]
     before = everything(aws)

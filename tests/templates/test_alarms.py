@@ -59,7 +59,7 @@ def test_silence_for_as_long_as_was_said_is_an_alarm_and_one_event_ends_it():
     assert not state(alarm, {**quiet_since, HOUR - 1: 1.0}).is_alarm
 
 
-def test_a_data_point_is_the_statistic_over_its_period_alone():
+def test_a_data_point_is_the_statistic_over_only_its_period():
     metric = ("MomentoEventBridge", "PutMilliseconds", "<WebhookFunction>")
     taken = [Sample(*metric, at, float(value)) for value, at in enumerate(range(0, 100))]
     other = Sample("AWS/Lambda", *metric[1:], 5, 1e9)

@@ -64,12 +64,12 @@ def is_name(value: Any) -> bool:
 
 
 def is_nothing(value: Any) -> bool:
-    """What EventBridge cannot tell from a field that is not there."""
+    """Whether EventBridge cannot distinguish the value from a missing field."""
     return value is ABSENT or value in ({"a": "x"}, [])
 
 
 def expected_rule(event: dict) -> str:
-    """The one rule that should take an event; what EventBridge cannot tell apart counts as missing."""
+    """The one rule that should match an event. What EventBridge cannot tell from a missing field counts as missing."""
     kind, detail = event["detail-type"], event["detail"]
     names = all(is_name(detail.get(name)) for name in FIELDS[kind] if name in ("cacheName", "topicName"))
     ttl = kind != "cacheSet" or not (is_nothing(detail.get("ttl", ABSENT)) or detail["ttl"] == "")
@@ -89,7 +89,7 @@ def expected_rule(event: dict) -> str:
 def test_every_event_is_taken_by_the_one_rule_that_fits_it(detail_type: str, mode: str) -> None:
     for tried in combinations(detail_type, SCALARS):
         wanted = expected_rule(tried)
-        # An empty string cannot be told from another one: such an event goes to Momento, which refuses it, as well.
+        # An empty string looks like any other string. Such an event also goes to Momento, which refuses it.
         extra = taken_by(tried, mode) - {wanted}
         if "" in tried["detail"].values():
             assert wanted in INVALID and wanted in taken_by(tried, mode) and not extra & INVALID and len(extra) <= 1, (
@@ -158,7 +158,7 @@ def test_a_missing_message_looks_like_an_object_to_every_rule(mode: str) -> None
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_an_event_of_another_detail_type_is_left_alone(mode: str) -> None:
+def test_an_event_of_another_detail_type_is_ignored(mode: str) -> None:
     for detail_type in ("cacheset", "cacheSet ", "cacheGet", "order created", "cache#topic"):
         for detail in ({}, {"cacheName": "c", "topicName": "t", "key": "k", "ttl": 60, "message": "m"}):
             assert taken_by(event(detail_type, detail), mode) == set()

@@ -68,7 +68,7 @@ def test_each_form_has_a_rule_with_one_target_and_so_have_the_forms_that_are_not
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_a_rule_is_on_the_bus_and_leaves_alone_what_the_webhook_handler_writes(rule: str) -> None:
+def test_a_rule_is_on_the_bus_and_ignores_what_the_webhook_handler_writes(rule: str) -> None:
     properties = RULES[rule]["Properties"]
     assert properties["EventBusName"] == {"Ref": "EventBridgeBus"}
     assert properties["EventPattern"]["source"] == [{"anything-but": ["Momento"]}]
@@ -78,7 +78,7 @@ def test_a_rule_is_on_the_bus_and_leaves_alone_what_the_webhook_handler_writes(r
 def test_what_momento_does_not_take_is_tried_again_and_then_a_dead_letter(rule: str) -> None:
     target = TO_MOMENTO[rule]
     assert target["DeadLetterConfig"] == {"Arn": attribute("DeadLetterQueue")}
-    # All the attempts that EventBridge makes: the time alone is the limit.
+    # EventBridge's maximum number of attempts, so that only the time is the limit.
     assert target["RetryPolicy"] == {
         "MaximumRetryAttempts": 185,
         "MaximumEventAgeInSeconds": {"Ref": "RetrySeconds"},
@@ -337,7 +337,7 @@ def test_every_parameter_stands_in_one_group_of_the_form_has_a_label_and_explain
         assert {"ConstraintDescription", "MinValue", "AllowedValues"} & parameter.keys()
 
 
-def test_a_deployment_needs_nothing_but_the_key() -> None:
+def test_a_deployment_needs_only_the_key() -> None:
     assert [name for name, parameter in PARAMETERS.items() if "Default" not in parameter] == []
     assert Resolver(TEMPLATE, MomentoApiKey="key").refusals() == []
     assert len(Resolver(TEMPLATE).refusals()) == 1
@@ -428,7 +428,7 @@ TEMPLATES = [ROOT / "template.yaml", ROOT / "api-destinations.yaml", *sorted(ROO
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_lookup_in_a_map_can_miss(path: Any) -> None:
-    """CloudFormation also looks up the branch of an Fn::If that is not taken, so each key has to be there always."""
+    """CloudFormation also looks up the branch of an Fn::If that is not taken, so each key must always exist."""
     template = read_template(path.read_text())
     for name, key, second in lookups(template):
         is_partition = key["Ref"] == "AWS::Partition"

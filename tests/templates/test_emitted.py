@@ -33,7 +33,7 @@ def test_each_alarm_and_chart_watches_a_metric_that_the_function_writes():
     assert UNITS.keys() >= IN_ALARMS | ON_DASHBOARD
 
 
-def test_every_metric_that_a_function_writes_is_on_the_dashboard_but_for_the_time_of_a_batch():
+def test_every_metric_that_a_function_writes_is_on_the_dashboard_except_the_time_of_a_batch():
     assert UNITS.keys() - ON_DASHBOARD == {("redrive", "PutMilliseconds")}
 
 

@@ -37,7 +37,7 @@ def test_the_function_url_is_the_default():
     assert made(**SECRET) == made(**SECRET, Endpoint="FunctionUrl")
 
 
-def test_with_an_http_api_that_api_alone_may_invoke_the_function():
+def test_with_an_http_api_only_that_api_may_invoke_the_function():
     resolver = Resolver(**HTTP_API)
     permissions = [resolver.properties(name) for name in of_type("AWS::Lambda::Permission") if resolver.exists(name)]
     assert permissions == [

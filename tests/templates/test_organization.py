@@ -59,7 +59,7 @@ def test_every_role_has_the_boundary_and_the_path_that_were_given_and_none_other
                 assert properties.get("Path") == values.get("RolePath"), logical_id
 
 
-def test_whatever_takes_a_key_has_the_one_that_was_given_and_none_otherwise():
+def test_every_resource_that_can_use_a_key_has_the_given_one_and_otherwise_none():
     found = set()
     for name, values in COMBINATIONS:
         resolver = Resolver(TEMPLATES[name], **values)
@@ -112,7 +112,7 @@ OTHER_KEY = "arn:aws:kms:eu-west-1:123456789012:key/other"
         ("api-destinations.yaml", "TextFunctionRole", {**KEY, "ExistingApiKeySecret": "x"}, {(KEY_ARN, "sqs"): SEND}),
     ],
 )
-def test_a_role_may_use_the_key_for_what_it_does_and_through_that_service_alone(
+def test_a_role_may_use_the_key_only_for_its_task_and_through_that_service(
     name: str, role: str, given: dict[str, str], expected: dict
 ):
     assert grants(name, role, **given) == expected

@@ -51,7 +51,7 @@ def test_a_parameter_explains_itself_and_says_what_it_takes(name: str):
         assert "AllowedValues" in parameter or "MaxLength" in parameter
 
 
-def test_a_deployment_needs_nothing_but_the_secret():
+def test_a_deployment_needs_only_the_secret():
     assert all("Default" in parameter for parameter in PARAMETERS.values())
 
 
@@ -114,7 +114,7 @@ def test_the_template_uses_only_the_yaml_that_cloudformation_reads():
 # ---- The function behind the URL
 
 
-def test_the_url_may_be_called_by_anyone_and_the_function_through_the_url_alone():
+def test_anyone_may_call_the_url_and_the_function_only_through_the_url():
     resolver = Resolver(**SECRET)
     permissions = [resolver.properties(name) for name in of_type("AWS::Lambda::Permission") if resolver.exists(name)]
     function = {"FunctionName": "<WebhookFunction.Arn>", "Principal": "*"}
@@ -139,7 +139,7 @@ def test_a_function_runs_where_it_was_built_for_and_is_never_throttled_by_its_ow
     assert function["TracingConfig"] == {"Mode": "Active"}
 
 
-def test_concurrency_is_reserved_for_the_webhook_function_alone_and_only_where_that_was_asked_for():
+def test_concurrency_is_reserved_only_for_the_webhook_function_and_only_on_request():
     resolver = Resolver(**SECRET, ReservedConcurrency=20)
     assert resolver.properties("WebhookFunction")["ReservedConcurrentExecutions"] == "20"
     assert "ReservedConcurrentExecutions" not in resolver.properties("RedriveFunction")
@@ -326,7 +326,7 @@ def test_an_existing_secret_is_read_and_none_is_made(function: str, named: str, 
 
 
 @pytest.mark.parametrize("role", READERS.values())
-def test_the_key_of_an_existing_secret_may_be_used_through_secrets_manager_alone(role: str):
+def test_the_key_of_an_existing_secret_may_be_used_only_through_secrets_manager(role: str):
     key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     decrypt = statement(Resolver(ExistingSecret="momento", ExistingSecretKeyArn=key), role, "DecryptTheSigningSecret")
     assert (decrypt["Action"], decrypt["Resource"]) == ("kms:Decrypt", key)
@@ -366,7 +366,7 @@ def test_a_partial_arn_whose_last_word_has_six_letters_is_read_under_the_arn_tha
 
 
 @pytest.mark.parametrize("name", of_type("AWS::IAM::Role"))
-def test_a_role_is_for_one_service_alone(name: str):
+def test_a_role_is_for_only_one_service(name: str):
     [trust] = Resolver(**EVERYTHING).properties(name)["AssumeRolePolicyDocument"]["Statement"]
     assert (trust["Principal"], trust["Action"]) == ({"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
     assert "ManagedPolicyArns" not in RESOURCES[name]["Properties"]
@@ -388,7 +388,7 @@ def test_the_queues_name_each_other_so_that_a_redrive_can_be_started_from_the_co
     assert len(retry["QueueName"]) <= 80
 
 
-def test_both_forms_of_the_dead_letter_queue_are_alike_but_for_what_deleting_the_stack_does():
+def test_both_forms_of_the_dead_letter_queue_are_alike_except_for_the_deletion_policy():
     gone, kept = RESOURCES["DeadLetterQueue"], RESOURCES["KeptDeadLetterQueue"]
     assert gone["Properties"] == kept["Properties"]
     assert (gone["DeletionPolicy"], kept["DeletionPolicy"]) == ("Delete", "RetainExceptOnCreate")
@@ -408,7 +408,7 @@ def test_a_message_is_kept_for_fourteen_days_and_encrypted():
 
 
 @pytest.mark.parametrize("keep", KEPT)
-def test_the_queues_are_spoken_to_over_tls_alone(keep: str):
+def test_the_queues_accept_only_tls(keep: str):
     resolver = Resolver(**EVERYTHING, KeepDeadLetters=keep)
     protected = {}
     for name in of_type("AWS::SQS::QueuePolicy"):
@@ -444,7 +444,7 @@ def test_no_resource_has_a_name_that_a_second_stack_would_have_too():
                 assert any(name in str(value) for name in own), f"{logical_id}.{key} is {value}"
 
 
-def test_deleting_the_stack_leaves_nothing_but_the_dead_letters_that_were_asked_to_stay():
+def test_deleting_the_stack_leaves_only_the_dead_letters_that_were_asked_to_stay():
     policies = {name: resource.get("DeletionPolicy", "Delete") for name, resource in RESOURCES.items()}
     assert {name for name, policy in policies.items() if policy != "Delete"} == {"KeptDeadLetterQueue"}
 
@@ -456,7 +456,7 @@ def test_what_holds_data_says_what_becomes_of_it():
             assert resource.keys() >= {"DeletionPolicy", "UpdateReplacePolicy"}, name
 
 
-def test_whatever_can_have_a_tag_has_one():
+def test_every_resource_that_can_have_a_tag_has_one():
     untagged = {
         "AWS::ApiGatewayV2::ApiMapping",
         "AWS::ApiGatewayV2::Integration",
@@ -566,7 +566,7 @@ def test_the_description_of_an_alarm_is_never_too_long_for_cloudwatch(name: str)
     ],
 )
 @pytest.mark.parametrize("name", ALARMS)
-def test_an_alarm_tells_whom_it_was_told_to(name: str, given: dict[str, str], told: list[str]):
+def test_an_alarm_notifies_the_given_topics_and_addresses(name: str, given: dict[str, str], told: list[str]):
     alarm = Resolver(**SECRET, **given, Endpoint=endpoint_of(name)).properties(name)
     assert alarm["AlarmActions"] == alarm["OKActions"] == told
 
@@ -646,7 +646,7 @@ def test_silence_is_an_alarm_only_where_it_was_asked_for():
     assert PARAMETERS["NoEventMinutes"]["MaxValue"] * alarm["Period"] <= 24 * 60 * 60
 
 
-def test_only_alarms_of_this_account_may_use_the_topic_and_over_tls_alone():
+def test_only_alarms_of_this_account_may_use_the_topic_and_only_over_tls():
     policy = Resolver(**EVERYTHING).properties("AlarmTopicPolicy")["PolicyDocument"]
     allow, deny = policy["Statement"]
     assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}

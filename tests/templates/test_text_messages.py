@@ -218,7 +218,7 @@ INVALID = {
 
 
 @pytest.mark.parametrize("case", INVALID)
-def test_an_event_that_is_no_request_is_a_dead_letter_with_its_reason(function: Deployed, case: str) -> None:
+def test_an_event_that_is_not_a_request_is_a_dead_letter_with_its_reason(function: Deployed, case: str) -> None:
     event, reason = INVALID[case]
     assert function.invoke(event, set_item("good")) == []
     ((body, code, message),) = function.queue.messages
@@ -237,7 +237,7 @@ def test_what_momento_refuses_is_a_dead_letter_at_once(function: Deployed, statu
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504, 599])
-def test_what_momento_may_take_later_stays_in_the_queue_and_takes_no_other_along(
+def test_what_momento_may_accept_later_stays_in_the_queue_and_fails_no_other_message(
     function: Deployed, status: int
 ) -> None:
     function.momento.fault = lambda method, target: status if "bad" in target else None
@@ -252,7 +252,7 @@ def test_a_reason_is_cut_to_what_an_attribute_may_hold(function: Deployed) -> No
         assert function.queue.messages.pop() == ("body", "404", expected)
 
 
-def test_a_reason_that_is_not_utf_8_is_no_obstacle(function: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reason_that_is_not_utf_8_is_accepted(function: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = SimpleNamespace(status=404, read=lambda: b"caf\xe9")
     monkeypatch.setattr(function.module.momento.http, "getresponse", lambda: answer)
     assert function.invoke(set_item()) == []
@@ -310,7 +310,7 @@ NO_KEYS = {
 
 
 @pytest.mark.parametrize("case", NO_KEYS)
-def test_a_secret_that_is_no_key_is_told_without_a_letter_of_it_and_the_next_good_one_is_used(
+def test_an_invalid_key_is_reported_without_its_value_and_the_next_valid_one_is_used(
     function: Deployed, caplog: pytest.LogCaptureFixture, case: str
 ) -> None:
     function.secrets.values = [NO_KEYS[case], KEY]
@@ -341,7 +341,7 @@ def test_one_connection_is_kept_for_all_messages(function: Deployed) -> None:
 
 
 @pytest.mark.parametrize("fault", [RESET, GARBAGE])
-def test_a_used_connection_that_breaks_is_opened_anew_without_a_failure(function: Deployed, fault: str) -> None:
+def test_a_used_connection_that_breaks_is_opened_again_without_a_failure(function: Deployed, fault: str) -> None:
     assert function.invoke(set_item()) == []
     function.momento.fault = once(fault)
     assert function.invoke(publish()) == []

@@ -27,7 +27,7 @@ def zipped(program: Path, to: Path) -> bytes:
     return to.read_bytes()
 
 
-def test_the_same_binary_gives_the_same_zip_whatever_its_name_mode_and_time(tmp_path: Path) -> None:
+def test_the_same_binary_gives_the_same_zip_for_any_name_mode_and_time(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "folder" / "other"
     other.parent.mkdir()
     for path, mode, moment in ((one, 0o600, 1_000_000_000), (other, 0o755, 1_700_000_000)):

@@ -123,7 +123,7 @@ def test_what_was_not_read_is_named_for(kind: str) -> None:
 
 
 @pytest.mark.parametrize("given", [b"", b"START RequestId: 1\n", b'{"outcome":"Delivered"}\n{"BothFailed":1}'])
-def test_a_log_without_a_lost_event_is_no_failure(given: bytes) -> None:
+def test_a_log_without_a_lost_event_is_not_a_failure(given: bytes) -> None:
     assert found_in(given) == ([], [])
 
 

@@ -23,7 +23,7 @@ from tools.templates.packaged import ARCHITECTURES, CannotPackage, packaged, wit
 
 REGIONS = ("us-east-1", "us-east-2", "us-west-2", "eu-west-1")
 BINARIES = ("webhook", "redrive")
-# The bucket's policy opens this folder alone.
+# The bucket's policy opens only this folder.
 FOLDER = "momento-eventbridge"
 # What the launch link proposes as the stack's name.
 STACKS = {"template.yaml": "momento-eventbridge", "api-destinations.yaml": "momento-api-destinations"}

@@ -10,7 +10,7 @@ from tools.waiting import wait_for
 
 
 class DeploymentFailed(Exception):
-    """CloudFormation did not take the template; the message holds its reasons."""
+    """CloudFormation did not accept the template. The message has its reasons."""
 
 
 def deploy(formation: Any, stack: str, url: str, parameters: dict[str, str]) -> dict[str, str]:
@@ -51,7 +51,7 @@ def status_of(formation: Any, stack: str) -> str | None:
 
 
 def settled(formation: Any, stack: str, unknown: str | None = None) -> str | None:
-    """The status once nothing is in progress; `unknown` where there is no such stack."""
+    """The status once nothing is in progress; `unknown` if there is no such stack."""
     status = status_of(formation, stack) or unknown
     return None if status is None or status.endswith("_IN_PROGRESS") else status
 

@@ -231,7 +231,7 @@ class MomentoStandIn:
     def _ttl(self, query: dict[str, str]) -> int:
         ttl = query.pop("ttl_seconds", "")
         if not (ttl.isascii() and ttl.isdigit() and int(ttl) > 0):
-            raise Refused(400, "ttl_seconds is no whole number above 0")
+            raise Refused(400, "ttl_seconds is not a whole number above 0")
         return int(ttl)
 
 

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-# Takes the place of what cannot be decoded. It has no form in UTF-8, so that nobody takes the text for a whole one.
+# Replaces what cannot be decoded. It cannot be encoded in UTF-8, so that damaged text is never used as valid text.
 UNREADABLE = "\udfff"
 # An object, an array, or a string that is an item, on a line of its own, or the value of one of these fields.
 BEGIN = r'[{{\[]|(?:^ *|(?<=[\[,\t])|(?<=, )|(?:{fields})"\s*:\s*)"'

@@ -84,7 +84,7 @@ def find_in_text(text: str) -> Iterator[Found]:
 
 
 def damaged_in(text: str, begin: int, end: int) -> Iterator[Damaged]:
-    """What speaks of a lost event in a part of the text that is not JSON."""
+    """Signs of a lost event in a part of the text that is not JSON."""
     signs = next(filter(None, (list(sign.finditer(text, begin, end)) for sign in SIGNS)), [])
     # What is escaped deeper is in the text of an event.
     depth = min((len(sign[1]) for sign in signs), default=0)

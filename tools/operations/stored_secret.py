@@ -13,17 +13,17 @@ from typing import Any
 from tools.operations.aws import AWS_ERRORS, boto3
 
 CURRENT, PENDING, PREVIOUS = "AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"
-# The version that has the label tells by its ID whose it is, and whether the new secret was stored before it.
+# The ID of the version with the label says whose rotation it is, and whether the new secret was stored before it.
 OWN_VERSION = "momento-rotation-"
 AFTER_STORE = f"{OWN_VERSION}stored-"
 # A version counts as a rotation in progress for 30 minutes. It is renewed in time, for two hours in all.
 RENEW_SECONDS, RENEWALS = 600, 9
-# What is copied along with a secret, besides white space: quotation marks, a byte order mark, zero-width characters.
+# Often copied along with a secret, as white space is: quotation marks, a byte order mark, zero-width characters.
 STRAY = "\"'`\u2018\u2019\u201c\u201d\ufeff\u200b\u200c\u200d\u2060"
 
 
 class Stopped(Exception):
-    """Why the rotation does not go on."""
+    """Why the rotation cannot continue."""
 
 
 class Secret:
@@ -48,7 +48,7 @@ class Secret:
         self.client.put_secret_value(SecretId=self.id, SecretString=text)
 
     def label_pending(self) -> None:
-        """Labels a new version. It takes the label from an older one, so that there is no moment without it."""
+        """Labels a new version. The label moves from the older version, so that one version always has it."""
         new = (AFTER_STORE if self.is_replaced else OWN_VERSION) + secrets.token_hex(16)
         self.pending_id = self.pending_id or new
         self.client.put_secret_value(

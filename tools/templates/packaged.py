@@ -1,4 +1,4 @@
-"""template.yaml as it is deployed from a bucket: the code of each function in the bucket of the region it goes to."""
+"""template.yaml as it is deployed from a bucket: the code of each function in its region's bucket."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def packaged(text: str, bucket_prefix: str, regions: list[str], folder: str, arc
         for name, resource in read_template(text)["Resources"].items()
         if resource["Type"] == "AWS::Lambda::Function" and isinstance(resource["Properties"]["Code"], str)
     }
-    # Text, not YAML written anew: the comments stay, and a person who reads the form's template sees what we wrote.
+    # Edits the text instead of generating YAML, so that readers of the published template see its comments.
     for name, binary in functions.items():
         start = text.index(f"\n  {name}:\n")
         code = re.compile(r"^      Code: .*$", re.MULTILINE).search(text, start)

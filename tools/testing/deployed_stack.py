@@ -46,7 +46,7 @@ class Stack:
         functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=is_on)
 
     def age_waiting(self, minutes: int, seconds: float) -> None:
-        """Replaces each message in the retry queue, while nobody redrives, by one that was received so much earlier.
+        """Replaces each message in the retry queue, with redrive off, by one that was received so much earlier.
         A message is visible again after so many seconds at most."""
         sqs, queue, number = self.aws.client("sqs"), self.outputs["RetryQueueUrl"], self.waiting()
         received: list[dict] = []

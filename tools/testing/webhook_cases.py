@@ -35,7 +35,7 @@ class Case:
 
     @property
     def is_text(self) -> bool:
-        """Whether the body can be sent as text too, not in base64 alone."""
+        """Whether the body can be sent as text, not only in base64."""
         try:
             expand(self.content["body"], 0).decode()
         except UnicodeDecodeError:

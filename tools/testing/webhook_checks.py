@@ -1,4 +1,4 @@
-"""A case of tests/cases, sent to the handler behind a front-end: the answer, the bus and the queue have to be right."""
+"""A case of tests/cases, sent to the handler behind a front-end: the response, the bus, and the queue must be right."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Handler:
 
 
 def check_queue_message(message: dict, body: bytes, began: int) -> None:
-    """The contract of the retry queue: one line of pure ASCII from which the body comes back byte for byte."""
+    """A queue message is one line of ASCII, from which the body can be restored byte for byte."""
     text = message["Body"]
     assert text.isascii()
     assert "\n" not in text

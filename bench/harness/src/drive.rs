@@ -1,4 +1,4 @@
-//! One handler for a profiler: it is started, gets a number of webhooks and is ended.
+//! Runs one handler in a profiler: starts it, sends it webhooks, and stops it.
 //!
 //! callgrind writes its results when it is terminated. A binary that counts its own branches writes them when it exits.
 
@@ -13,11 +13,11 @@ use crate::webhook;
 
 /// In bytes: short webhooks and longer ones, each size to processes of its own.
 const PROFILED_BODIES: [usize; 2] = [200, 4 * 1024];
-/// So that the compiler does not take the code of a start for one that is seldom executed.
+/// Enough starts that the compiler doesn't treat start-up code as seldom executed.
 const PROFILED_STARTS: usize = 10;
 const PROFILED_INVOCATIONS: usize = 50;
 
-/// Ends it by SIGTERM.
+/// Stops it with SIGTERM.
 pub async fn drive(handler: &Handler, invocations: usize, bytes: usize) {
     let (_sandbox, mut function) = invoked(handler, invocations, bytes).await;
     let id = Pid::from_raw(function.process.id().try_into().expect("a process id"));
@@ -25,7 +25,7 @@ pub async fn drive(handler: &Handler, invocations: usize, bytes: usize) {
     function.process.exited().await;
 }
 
-/// Ends it by ending its runtime API, so that it exits.
+/// Stops its runtime API, so that it exits.
 pub async fn profile(handler: &Handler) {
     for bytes in PROFILED_BODIES.repeat(PROFILED_STARTS) {
         let (_sandbox, Function { mut process, runtime }) = invoked(handler, PROFILED_INVOCATIONS, bytes).await;

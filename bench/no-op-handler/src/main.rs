@@ -1,4 +1,4 @@
-//! Answers each invocation at once: the floor that the Lambda runtime itself sets.
+//! Responds to each invocation at once: what the Lambda runtime itself costs.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The webhook written in the plain way, as the crates' own guides show it: `lambda_http`, `aws-config` and the AWS
+//! The webhook handler as the crates' own guides would write it: `lambda_http`, `aws-config` and the AWS
 //! clients with their default features; the signing secret is read at start and then requests are served.
 
 use std::env;

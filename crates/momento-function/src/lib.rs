@@ -3,7 +3,7 @@
 //! `POST …/functions/<cache>/<function>?topic=<topic>`, with the text of the message as the body.
 //!
 //! It sends the handler what a webhook would send, signed the same way. Once the handler has stored the event, it publishes the
-//! message to the topic. In this order, a message is never published whose event is lost.
+//! message to the topic. In this order, no message is published before its event is stored.
 //! `docs/without-webhooks.md` has the variables and the responses.
 
 mod response;

@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn every_signature_vector_is_verified_by_its_own_secret_alone() {
+    fn every_signature_vector_is_verified_only_by_its_own_secret() {
         for vector in vectors() {
             let other = format!("{}x", vector.secret);
             assert!(verify(vector.secret.as_bytes(), &vector.body(), &bytes(&vector.signature)), "{}", vector.note);

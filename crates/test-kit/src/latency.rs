@@ -39,7 +39,7 @@ impl AsyncRead for DelayedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if !self.waited {
             if self.waiting.is_none() {
-                // Readiness alone may be stale; a byte that can be peeked at is not.
+                // Readiness may be stale; a byte that can be peeked at is not.
                 ready!(self.inner.poll_peek(cx, &mut ReadBuf::new(&mut [0])))?;
                 self.waiting = Some(sleep_precisely(self.round_trip));
             }

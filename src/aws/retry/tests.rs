@@ -36,7 +36,7 @@ async fn a_permanent_error_is_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_attempt_begins_after_the_deadline_and_the_last_error_is_the_one_that_is_told() {
+async fn no_attempt_begins_after_the_deadline_and_the_last_error_is_returned() {
     let error = service_error("InternalFailure", "Later.");
     assert_eq!(count(9, error.clone(), BACKOFF[0] / 2).await, (Err(error), 1));
 }
@@ -139,7 +139,7 @@ fn answer(status: u16) -> HttpResponse {
 }
 
 #[test]
-fn a_call_that_got_no_answer_is_told_from_one_that_was_late_unreadable_or_never_sent() {
+fn an_error_says_whether_there_was_no_response_a_late_or_unreadable_one_or_no_call() {
     let reset = || io::Error::other("connection reset by peer");
     let cause = || "connection reset by peer".to_owned();
     for (error, expected, is_retryable) in [

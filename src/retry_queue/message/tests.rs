@@ -66,7 +66,7 @@ fn a_message_that_cannot_be_read_says_why_and_quotes_nothing() {
 }
 
 #[test]
-fn a_reason_or_key_that_is_not_known_is_no_obstacle() {
+fn unknown_reasons_and_keys_are_accepted() {
     for members in [
         r#""reason":"OfNextYear","error":"","receivedAt":1,"requestId":"""#,
         r#""reason":7,"error":{"code":"X"},"receivedAt":1,"requestId":["a"],"shard":3"#,
@@ -81,7 +81,7 @@ fn a_reason_or_key_that_is_not_known_is_no_obstacle() {
 }
 
 #[test]
-fn a_request_that_is_not_verified_has_its_signature_besides_and_comes_out_unverified() {
+fn a_request_that_is_not_verified_keeps_its_signature_and_is_read_back_unverified() {
     let signature = "f83d7ddd214ef5238571299f2a6d4136f79aa637f55001a30ed374ec566e87a6";
     let mut signed = Signed { body: b"{}".to_vec(), signature: [0; SIGNATURE_BYTES] };
     hex::decode_to_slice(signature, &mut signed.signature).unwrap();

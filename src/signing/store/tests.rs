@@ -193,7 +193,7 @@ async fn requests_at_the_same_time_share_a_read_and_a_mismatch_is_final_for_3_s(
 }
 
 #[tokio::test(start_paused = true)]
-async fn access_denied_for_awspending_is_no_failure_until_it_was_answered_otherwise() {
+async fn access_denied_for_awspending_is_a_failure_only_after_another_response() {
     let secrets = SecretsManager::default();
     secrets.put("AWSCURRENT", "known", MINUTE, ms(10));
     secrets.put("AWSPENDING", "denied", 0, ms(10));

@@ -1,6 +1,6 @@
 """KMS keys, where ministack stores the ARN of a key and never uses it. As in a real account:
 
-- Whoever sends to an encrypted queue, receives from it or reads an encrypted secret also needs the key, through that
+- To send to an encrypted queue, receive from it, or read an encrypted secret, a role also needs the key, through that
   service.
 - A log group or an archive is created only if the policy of its key lets the service use the key.
 - EventBridge delivers to an encrypted queue only if the policy of the key lets it use the key.

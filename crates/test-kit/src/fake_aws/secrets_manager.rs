@@ -46,7 +46,7 @@ impl SecretsManager {
         self.stages.insert("AWSCURRENT", version);
     }
 
-    /// Labels a new version `AWSPENDING`, as whoever begins a rotation does.
+    /// Labels a new version `AWSPENDING`, as at the beginning of a rotation.
     pub fn label_pending(&mut self, value: &str, created: f64) {
         self.versions += 1;
         let version = Version { value: ("SecretString", value.to_owned()), id: id(self.versions), created };
