@@ -93,10 +93,14 @@ impl Outcome {
         }
     }
 
-    /// The metrics that count it: its name and, for a signature that matches no secret, the metric that has the alarm.
+    /// The metrics that count it: its name and, for what has an alarm, the metric of the alarm.
     pub fn metrics(self) -> impl Iterator<Item = &'static str> {
-        let is_mismatch = self == Self::Forged(Forgery::SignatureMismatch);
-        std::iter::once(self.name()).chain(is_mismatch.then_some(Forgery::SignatureMismatch.name()))
+        let with_alarm = match self {
+            Self::Forged(forgery @ Forgery::SignatureMismatch) => Some(forgery.name()),
+            Self::Stale | Self::Future | Self::PayloadTooLarge => Some("EventRefused"),
+            _ => None,
+        };
+        std::iter::once(self.name()).chain(with_alarm)
     }
 
     /// The exact reason, which only the log has.
@@ -171,5 +175,12 @@ mod tests {
         assert_eq!(metrics(Outcome::Forged(Forgery::SignatureMismatch)), ["Forged", "SignatureMismatch"]);
         assert_eq!(metrics(Outcome::Forged(Forgery::SignatureMalformed)), ["Forged"]);
         assert_eq!(metrics(Outcome::Delivered), ["Delivered"]);
+    }
+
+    #[test]
+    fn what_is_refused_for_its_age_or_size_is_counted_besides_as_an_event_that_may_be_lost() {
+        for refused in [Outcome::Stale, Outcome::Future, Outcome::PayloadTooLarge] {
+            assert_eq!(refused.metrics().collect::<Vec<_>>(), [refused.name(), "EventRefused"]);
+        }
     }
 }

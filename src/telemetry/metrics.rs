@@ -47,6 +47,11 @@ impl<'a> Metrics<'a> {
         }
     }
 
+    /// Adds a count of 0, for an alarm that would otherwise lack a data point.
+    pub fn zero(&mut self, name: &'static str) {
+        self.values.push((name, Unit::Count, 0.0));
+    }
+
     /// Adds a time in milliseconds, if there is one.
     pub fn milliseconds(&mut self, name: &'static str, milliseconds: Option<f64>) {
         self.values.extend(milliseconds.map(|milliseconds| (name, Unit::Milliseconds, milliseconds)));

@@ -14,7 +14,7 @@ use tracing::Level;
 use crate::clock;
 use crate::event::Entry;
 use crate::event_bus::Delivered;
-use crate::outcome::Outcome;
+use crate::outcome::{Forgery, Outcome};
 use crate::retry_queue::{QueueError, QueueMessage};
 use crate::signing::StrayCharacter;
 use crate::telemetry::log;
@@ -166,6 +166,10 @@ impl Facts {
         let mut metrics = Metrics::new(function_name);
         for name in self.outcome.metrics() {
             metrics.count(name, 1);
+        }
+        if self.outcome == Outcome::Forged(Forgery::SignatureMismatch) {
+            // An alarm is told from this that a wrong secret is all there is: what is not measured is not 0.
+            metrics.zero(Outcome::Delivered.name());
         }
         let delivery = self.delivery.as_ref();
         metrics.count(DEDUPLICATED, delivery.is_some_and(|delivery| delivery.deduplicated).into());

@@ -62,9 +62,24 @@ fn the_metrics_add_up_to_exactly_what_was_sent() {
     expected.insert("DetailTypeCut".into(), sent_by(|kind| kind.is_cut)[&true]);
     let mismatches = sent_by(|kind| kind.reason == Some("SignatureMismatch"))[&true];
     expected.insert("SignatureMismatch".into(), mismatches);
+    let refused = ["Stale", "Future", "PayloadTooLarge"].map(|outcome| expected[outcome]).iter().sum();
+    expected.insert("EventRefused".into(), refused);
     expected.insert("Deduplicated".into(), sent_by(|kind| kind.world)[&World::CustomBus]);
     expected.insert("ColdStart".into(), RUNS.len() as u64);
     assert_eq!(sums(metrics()), expected);
+}
+
+#[test]
+fn a_request_that_no_known_secret_signed_counts_as_no_delivery() {
+    for (record, line) in RUNS.iter().flat_map(|run| run.output.records.iter().zip(&run.output.metrics)) {
+        let delivered = line.values.get("Delivered").map(|&(_, number)| number);
+        let expected = match (record.text("outcome"), record.text("reason")) {
+            ("Delivered", _) => Some(1.0),
+            ("Forged", "SignatureMismatch") => Some(0.0),
+            _ => None,
+        };
+        assert_eq!(delivered, expected, "{}", record.line);
+    }
 }
 
 #[test]

@@ -12,7 +12,8 @@ RESOLVERS = [
     for endpoint in ("FunctionUrl", "HttpApi")
 ]
 HOUR = 3600
-THRESHOLDS = [name for name in of_type("AWS::CloudWatch::Alarm") if name != "NoEventAlarm"]
+OF_SILENCE = {"NoEventAlarm", "WrongSecretAlarm"}
+THRESHOLDS = [name for name in of_type("AWS::CloudWatch::Alarm") if name not in OF_SILENCE]
 
 
 def alarm_named(name: str) -> dict:
@@ -57,6 +58,21 @@ def test_silence_for_as_long_as_was_said_is_an_alarm_and_one_event_ends_it():
     quiet_since = dict.fromkeys(range(0, HOUR - 180, 60), 1.0)
     assert state(alarm, quiet_since) == AlarmState(True, 1)
     assert not state(alarm, {**quiet_since, HOUR - 1: 1.0}).is_alarm
+
+
+def test_a_wrong_secret_on_a_quiet_topic_is_an_alarm_and_one_delivery_ends_it():
+    alarm = alarm_named("WrongSecretAlarm")
+    refused = {HOUR - 600: 0.0}
+    assert state(alarm, refused).is_alarm
+    assert not state(alarm, {**refused, HOUR - 1: 1.0}).is_alarm
+
+
+def test_no_secret_is_wrong_where_nothing_arrives_or_where_some_is_delivered():
+    alarm = alarm_named("WrongSecretAlarm")
+    assert state(alarm, {}) == AlarmState(False, 0)
+    assert state(alarm, dict.fromkeys(range(0, HOUR, 900), 1.0)) == AlarmState(False, 0)
+    half = {at: float(at % 120 == 0) for at in range(0, HOUR, 60)}
+    assert state(alarm, half) == AlarmState(False, 0)
 
 
 def test_a_data_point_is_the_statistic_over_only_its_period():
