@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -182,7 +183,12 @@ def test_the_address_of_the_alarms_is_notified(aws: LocalAws, deploy: Deploy):
             if alarm["AlarmName"] in resources(aws, "told").values()
         ]
         assert len(alarms) == sum(map(Resolver(MomentoSecretString=SECRET).exists, of_type("AWS::CloudWatch::Alarm")))
-        assert all(alarm["AlarmActions"] == [made, arn] for alarm in alarms)
+        assert all(alarm["AlarmActions"] == alarm["OKActions"] == [made, arn] for alarm in alarms)
+        texts = [alarm["AlarmDescription"] for alarm in alarms]
+        assert all(text.startswith("Stack told: ") and "${" not in text for text in texts)
+        groups = {resources(aws, "told")[name] for name in ("WebhookLogs", "RedriveLogs")}
+        named = {name for text in texts for name in re.findall(r"Log: (\S+)[.]\n", text)}
+        assert named == groups
     finally:
         aws.delete("told")
         aws.client("sns").delete_topic(TopicArn=arn)
