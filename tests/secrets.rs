@@ -213,6 +213,16 @@ async fn the_previous_secret_is_rejected_after_its_grace_period_and_at_once_with
 }
 
 #[tokio::test]
+async fn without_a_grace_period_a_process_that_sees_the_change_rejects_the_old_secret_from_then_on() {
+    let mut sandbox = Sandbox::new().await;
+    sandbox.set("PREVIOUS_SECRET_SECONDS", "0");
+    let handler = sandbox.start(WEBHOOK).await;
+    assert_eq!(status(&handler, momento::SECRET).await, 200);
+    sandbox.secrets.state().service.rotate("new", seconds_ago(0.0));
+    assert_eq!(statuses(&handler, ["new", momento::SECRET, "new"]).await, [200, 403, 200]);
+}
+
+#[tokio::test]
 async fn the_grace_period_of_the_previous_secret_is_checked_with_each_request() {
     let mut sandbox = Sandbox::new().await;
     sandbox.set("PREVIOUS_SECRET_SECONDS", "4");

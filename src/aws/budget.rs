@@ -4,7 +4,7 @@
 //! cold start, everything hanging                     warm, everything hanging
 //!   start: secret and bus, side by side    1.00 s
 //!   first request waits for the secret     0.90 s      secret read again       0.90 s
-//!   (no secret: SQS at once, 3.40 s)                   (no match: 403 at 0.90 s)
+//!   (no secret: SQS at once, 3.40 s)                   (no match: SQS at once, 2.40 s)
 //!   EventBridge, until 1.5 s are left      0.90 s      EventBridge             1.70 s
 //!   SQS, its reserve                       1.50 s      SQS                     1.50 s
 //!                                         ───────                             ───────
