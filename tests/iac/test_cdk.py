@@ -81,7 +81,7 @@ def test_the_app_has_no_type_errors_and_its_template_is_the_released_one(user: F
         user.types(command, folder=APP)
     template, given = synthesized(user), {"ExistingSecret", "EventLog"}
     assert template["Parameters"].keys() == PARAMETERS.keys() - given | {"BootstrapVersion"}
-    assert template["Rules"].keys() == TEMPLATE["Rules"].keys() | {"CheckBootstrapVersion"}
+    assert template["Rules"].keys() == TEMPLATE["Rules"].keys() | {"PublishedRegion", "CheckBootstrapVersion"}
     assert template["Conditions"].keys() == TEMPLATE["Conditions"].keys()
     assert template["Outputs"].keys() == TEMPLATE["Outputs"].keys()
     original = read_template(released)["Resources"]
