@@ -68,14 +68,6 @@ pub enum Forgery {
 }
 
 impl Outcome {
-    /// A request that cannot be judged, for this reason.
-    pub fn unjudged(reason: Reason, is_kept: bool) -> Self {
-        match reason {
-            Reason::RotationInProgress => Self::RotationInProgress { is_kept },
-            _ => Self::SecretUnavailable { is_kept },
-        }
-    }
-
     /// The name in the log and the metrics.
     pub fn name(self) -> &'static str {
         match self {

@@ -161,7 +161,7 @@ impl Webhook {
         let verified = if sent.is_err() { self.secrets.verify(signed, received.at).ok() } else { None };
         let facts = match verified {
             Some(verified) => self.log_lost(&verified, received),
-            None => Facts::of(Outcome::unjudged(why.reason(), sent.is_ok())),
+            None => Facts::of(why.outcome(sent.is_ok())),
         };
         Facts { error: Some(why.to_string()), queue_error: sent.err(), ..facts }
     }

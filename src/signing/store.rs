@@ -20,7 +20,7 @@ use super::stray::StrayCharacter;
 use crate::aws::Aws;
 use crate::aws::budget::{self, Deadline};
 use crate::clock;
-use crate::outcome::Reason;
+use crate::outcome::{Outcome, Reason};
 
 /// The least time between two reads while secrets are known, in milliseconds: forged requests must cost little. A mismatch
 /// is final if the secrets were read at most this long ago.
@@ -331,6 +331,14 @@ impl CannotBeJudged {
         match self {
             Self::SecretUnavailable(_) => Reason::SecretUnavailable,
             Self::RotationInProgress => Reason::RotationInProgress,
+        }
+    }
+
+    /// The outcome of the request.
+    pub fn outcome(&self, is_kept: bool) -> Outcome {
+        match self {
+            Self::SecretUnavailable(_) => Outcome::SecretUnavailable { is_kept },
+            Self::RotationInProgress => Outcome::RotationInProgress { is_kept },
         }
     }
 
