@@ -6,9 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::handler::Handler;
+use crate::handler::{HANDLERS, Handler};
 use crate::paths::root;
-use crate::report::HANDLERS;
 
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 

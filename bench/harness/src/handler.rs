@@ -10,6 +10,12 @@ use test_kit::sandbox::{Bus, Function, Sandbox};
 
 use crate::paths::root;
 
+/// The names of those that are compared.
+pub const HANDLERS: [&str; 4] = ["webhook", "webhook-without-profile", "plain", "no-op"];
+/// As it is released, and as anyone builds it.
+pub const WEBHOOKS: [usize; 2] = [0, 1];
+pub const PLAIN: usize = 2;
+
 pub struct Handler {
     /// Decides which root certificates it gets.
     pub name: &'static str,

@@ -9,9 +9,8 @@ use flate2::write::DeflateEncoder;
 use test_kit::docs::Part;
 use time::OffsetDateTime;
 
-use crate::handler::Handler;
+use crate::handler::{HANDLERS, Handler};
 use crate::instructions::{self, BODY, REPEATS};
-use crate::report::HANDLERS;
 use crate::{binaries, machine, measure, paths, plot, report};
 
 const PICTURE: &str = "performance.svg";

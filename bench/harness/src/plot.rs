@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::handler::{HANDLERS, WEBHOOKS};
 use crate::measure::{BODIES, NO_DELAY, ROUND_TRIPS, Run, milliseconds};
-use crate::report::{Figure, HANDLERS, Read, TYPICAL_BODY, WEBHOOKS, body_name, figure, share};
+use crate::report::{Figure, Read, TYPICAL_BODY, body_name, figure, share};
 
 const WIDTH: f64 = 900.0;
 const LABELS: f64 = 260.0;

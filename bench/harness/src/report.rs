@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
+use crate::handler::{HANDLERS, PLAIN, WEBHOOKS};
 use crate::instructions::Counts;
 use crate::measure::{IN_A_REGION, NO_DELAY, Run};
 use crate::statistics::{median, quantile};
 
-pub const HANDLERS: [&str; 4] = ["webhook", "webhook-without-profile", "plain", "no-op"];
-/// As it is released, and as anyone builds it.
-pub const WEBHOOKS: [usize; 2] = [0, 1];
-const PLAIN: usize = 2;
 pub const TYPICAL_BODY: usize = 200;
 
 /// One figure of all handlers: one value per run of each, and none where it was not measured.
