@@ -1,4 +1,4 @@
-"""What make build and the arm64 proof rest on: the zip's bytes, and the check of what a program needs."""
+"""What make build rests on: the zip's bytes, and the checks of what a program needs and lists."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import struct
 import subprocess
 import sys
 import zlib
+from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from tools.functions.binaries import binary
-from tools.functions.check_elf import problems
-from tools.functions.listed_crates import listed, locked, problem
+from tools.functions.check_zips import listed, locked, needs, unlisted
 from tools.functions.zip_bootstrap import zip_bootstrap
-from tools.paths import ROOT
+from tools.paths import ARCHITECTURE, ROOT
 
 
 def zipped(program: Path, to: Path) -> bytes:
@@ -47,28 +48,22 @@ def test_the_zip_holds_the_binary_as_an_executable_bootstrap(tmp_path: Path) -> 
         assert archive.read("bootstrap") == program
 
 
-def static_program(machine: int) -> bytes:
+def static_program(machine: int) -> ELFFile:
     """The header of an ELF file that has no segments."""
-    return (
-        b"\x7fELF\x02\x01\x01"
-        + bytes(9)
-        + struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 0, 0, 64, 56, 0, 64, 0, 0)
-    )
+    fields = struct.pack("<HHIQQQIHHHHHH", 2, machine, 1, 0, 64, 0, 0, 64, 56, 0, 64, 0, 0)
+    return ELFFile(BytesIO(b"\x7fELF\x02\x01\x01" + bytes(9) + fields))
 
 
-def test_a_static_arm64_program_passes_and_one_for_another_processor_does_not() -> None:
-    assert problems(static_program(183)) == []
-    assert problems(static_program(62)) == ["It is built for EM_X86_64, not for arm64 (EM_AARCH64)."]
+def test_a_static_program_passes_and_one_for_another_processor_does_not() -> None:
+    assert needs(static_program(183), "EM_AARCH64") == []
+    assert needs(static_program(62), "EM_AARCH64") == ["It is built for EM_X86_64, not for EM_AARCH64."]
 
 
-def test_a_program_that_needs_a_library_or_a_loader_is_refused(tmp_path: Path) -> None:
-    with ZipFile(tmp_path / "webhook-arm64.zip", "w") as archive:
-        archive.write(binary("webhook"), "bootstrap")
-    command = [sys.executable, "-m", "tools.functions.check_elf", tmp_path / "webhook-arm64.zip"]
+def refusal(zipped: Path) -> str:
+    command = [sys.executable, "-m", "tools.functions.check_zips", zipped]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert run.returncode == 1
-    assert "It needs the library libc.so.6." in run.stdout
-    assert "It asks for the loader /lib" in run.stdout
+    assert run.returncode == 1, run.stdout
+    return run.stderr
 
 
 def zip_with_list(folder: Path, crates: set[tuple[str, str]] | None) -> Path:
@@ -80,32 +75,44 @@ def zip_with_list(folder: Path, crates: set[tuple[str, str]] | None) -> Path:
         build_only = {"name": "cc", "version": "0.0.0", "source": "crates.io", "kind": "build"}
         (folder / "list").write_bytes(zlib.compress(json.dumps({"packages": [*packages, build_only]}).encode()))
         subprocess.run(["objcopy", f"--add-section=.dep-v0={folder / 'list'}", program], check=True)
-    zipped = folder / "webhook.zip"
+    zipped = folder / f"webhook-{ARCHITECTURE}.zip"
     zipped.write_bytes(zip_bootstrap(program))
     return zipped
 
 
+def test_a_program_that_needs_a_library_or_a_loader_is_refused(tmp_path: Path) -> None:
+    refused = refusal(zip_with_list(tmp_path, locked()))
+    assert "It needs the library libc.so.6." in refused
+    assert "It asks for the loader /lib" in refused
+    assert "list" not in refused
+
+
+def test_a_zip_with_more_than_the_program_is_refused(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "webhook-arm64.zip", "w") as archive:
+        archive.writestr("bootstrap", b"")
+        archive.writestr("other", b"")
+    assert "holds ['bootstrap', 'other']" in refusal(tmp_path / "webhook-arm64.zip")
+
+
 def test_the_crates_of_a_program_are_read_back_out_of_its_zip(tmp_path: Path) -> None:
-    zipped = zip_with_list(tmp_path, locked())
-    assert listed(zipped) == locked()
-    assert problem(listed(zipped)) is None
+    with ZipFile(zip_with_list(tmp_path, locked())) as archive:
+        crates = listed(ELFFile(BytesIO(archive.read("bootstrap"))))
+    assert crates == locked()
+    assert unlisted(crates) == []
 
 
 @pytest.mark.parametrize(
     ("crates", "expected"),
     [
         (None, "was it built with cargo auditable?"),
-        ({("momento-eventbridge", "0.1.0"), ("tokio", "1.0.0")}, "The program does not list rustls;"),
+        ({("momento-eventbridge", "0.1.0"), ("tokio", "1.0.0")}, "It does not list rustls;"),
         ({("momento-eventbridge", "0"), ("rustls", "0.1.0"), ("tokio", "0.0.1")}, "Cargo.lock lacks"),
     ],
 )
 def test_a_zip_without_its_crates_or_with_others_is_refused(
     tmp_path: Path, crates: set[tuple[str, str]] | None, expected: str
 ) -> None:
-    zipped = zip_with_list(tmp_path, crates)
-    command = [sys.executable, "-m", "tools.functions.listed_crates", zipped]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert (run.returncode, expected in run.stdout) == (1, True), run.stdout
+    assert expected in refusal(zip_with_list(tmp_path, crates))
 
 
 @pytest.mark.parametrize(
