@@ -15,7 +15,7 @@ from tools.local_aws.event_bridge_gate import EventBridgeGate
 from tools.local_aws.server import LocalAws
 from tools.momento.webhook import now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
-from tools.testing.put_back import put_back
+from tools.testing.queue_scripts import run
 from tools.waiting import free_port, wait_for
 
 SECRET = "whsec-of-the-put-back-tests"
@@ -71,12 +71,14 @@ def test_an_event_of_the_log_group_arrives_on_the_bus_byte_for_byte(deployed: De
     queue = ("--queue-url", deployed.outputs["RetryQueueUrl"])
     gate.take()
 
-    shown = put_back(deployed.aws, *queue, *group, "--dry-run")
+    shown = run(deployed.aws, "put-back", *queue, *group, "--dry-run")
     assert shown.returncode == 0, shown.stderr
-    assert f"PutFailed, {len(body)} bytes" in shown.stdout
+    head, event, _ = shown.stdout.splitlines()
+    assert head.split()[:5] == ["ID", "RECEIVED", "STATE", "REASON", "NUMBER"]
+    assert event.split()[2:6] == ["authentic", "PutFailed", "-", "c#t,"]
     assert "Events that would be put back: 1." in shown.stdout
 
-    done = put_back(deployed.aws, *queue, *group)
+    done = run(deployed.aws, "put-back", *queue, *group)
     assert done.returncode == 0, done.stderr
     [event] = deployed.bus.wait(1)
     assert event["detail-type"] == "c#t"
@@ -97,7 +99,7 @@ def test_both_log_formats_and_what_the_aws_tool_prints_are_read(deployed: Deploy
         printed = json.dumps({"events": [{"message": line} for line in lines], "searchedLogStreams": []})
 
         # The same record three times is one event.
-        done = put_back(deployed.aws, "--queue-url", queue, str(log), str(log), "-", given=printed)
+        done = run(deployed.aws, "put-back", "--queue-url", queue, str(log), str(log), "-", given=printed)
         assert done.returncode == 0, done.stderr
         received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
         [message] = received["Messages"]

@@ -1,4 +1,4 @@
-"""boto3 of the Python that runs the script, and its errors."""
+"""boto3 of the Python that runs the script, its errors, and the outputs of a stack."""
 
 import sys
 
@@ -10,4 +10,9 @@ except ImportError:
 
 AWS_ERRORS = (BotoCoreError, ClientError)
 
-__all__ = ["AWS_ERRORS", "boto3"]
+__all__ = ["AWS_ERRORS", "boto3", "stack_outputs"]
+
+
+def stack_outputs(name):
+    [stack] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}

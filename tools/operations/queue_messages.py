@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Iterator
 from typing import Any, Union
 
@@ -151,8 +152,34 @@ def body_of(message: dict) -> bytes:
     return base64.b64decode(message["bodyBase64"], validate=True)
 
 
-def described(message: dict) -> str:
-    return f"{message['requestId']}  {message['reason']}, {len(body_of(message))} bytes, {message['error']}"
+HEAD = f"{'ID':36}  {'RECEIVED':20}  {'STATE':10}  {'REASON':18}  {'NUMBER':>8}  CACHE#TOPIC, ERROR"
+# The version of a message whose request could not be verified.
+UNVERIFIED = 2
+
+
+def row(identifier: str, message: dict) -> str:
+    """What an operator has to know about a message, under HEAD. The event of an unverified one may be anyone's."""
+    try:
+        event = json.loads(body_of(message))
+    except (ValueError, RecursionError):
+        event = None
+    event = event if isinstance(event, dict) else {}
+    topic = "#".join(str(event.get(name, "?")) for name in ("cache", "topic")) if event else "no event"
+    state = "unverified" if message["version"] == UNVERIFIED else "authentic"
+    left = f"{identifier:36}  {time_of(message['receivedAt']):20}  {state:10}  {message['reason']!s:18}"
+    return printable(f"{left}  {event.get('topic_sequence_number', '-')!s:>8}  {topic}, {message['error']}")
+
+
+def time_of(milliseconds: Any) -> str:
+    try:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(milliseconds / 1000))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return "?"
+
+
+def printable(text: object) -> str:
+    """Without characters that a terminal would obey."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in str(text))
 
 
 def as_text(message: dict) -> str:

@@ -31,6 +31,14 @@ class Stack:
         attributes = {"VisibilityTimeout": str(seconds)}
         self.aws.client("sqs").set_queue_attributes(QueueUrl=self.outputs["RetryQueueUrl"], Attributes=attributes)
 
+    def end_retries(self) -> None:
+        """Makes each message a dead letter that redrive could not deliver at once."""
+        sqs, queue = self.aws.client("sqs"), self.outputs["RetryQueueUrl"]
+        now = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]
+        policy = {**json.loads(now["RedrivePolicy"]), "maxReceiveCount": 1}
+        attributes = {"VisibilityTimeout": "1", "RedrivePolicy": json.dumps(policy)}
+        sqs.set_queue_attributes(QueueUrl=queue, Attributes=attributes)
+
     def waiting(self, *queues: str) -> int:
         """How many messages are in these queues, or in both, received ones included."""
         names, sqs = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"], self.aws.client("sqs")
