@@ -1,8 +1,8 @@
 //! The AWS clients, over one HTTP client; the time that calls may take, and when they are retried.
 //!
-//! Region and credentials come from the environment, where Lambda puts them. `aws-config`'s `ConfigLoader` would link its
-//! whole chain of providers, which is never asked here: a quarter more of the binary, an eighth more memory (figures:
-//! docs/performance.md). Retries are ours ([`crate::aws::retry`]).
+//! Lambda puts the Region and the credentials into environment variables. `aws-config`'s `ConfigLoader` would also link its
+//! other providers of credentials: the binary would be a quarter larger, and take an eighth more memory. The SDK's retries
+//! are disabled; [`retry`] makes them, within the time budget.
 
 pub mod budget;
 pub mod retry;
@@ -26,7 +26,7 @@ use crate::environment::{Lookup, VariableError, required, url};
 /// (<https://www.amazontrust.com/repository/>). Parsing the system's ~145 root certificates dominates start-up.
 const AMAZON_TRUST_ROOTS: &[u8] = include_bytes!("aws/amazon-trust-roots.pem");
 
-/// What the clients share.
+/// The settings of the clients.
 #[derive(Debug)]
 pub struct Aws {
     shared: SdkConfig,
@@ -83,7 +83,7 @@ impl Aws {
         aws_sdk_eventbridgev2::Client::new(&config)
     }
 
-    /// For a client that gives up one attempt after [`budget::ATTEMPT`], and is made when the first event needs it.
+    /// For a client that gives up one attempt after [`budget::ATTEMPT`], created when the first event needs it.
     pub fn sqs(&self) -> SdkConfig {
         self.config(budget::ATTEMPT, self.sqs_url.as_ref())
     }
@@ -124,7 +124,8 @@ fn has_own_roots(lookup: Lookup<'_>) -> Result<bool, VariableError> {
     Ok(true)
 }
 
-/// One client, and so one set of roots and one connection pool, for all services. It follows a proxy, as the SDK's own.
+/// One client, and so one set of roots and one connection pool, for all services. Like the SDK's own, it uses a proxy if
+/// there is one.
 pub fn https_client(lookup: Lookup<'_>) -> Result<SharedHttpClient, VariableError> {
     let roots = if has_own_roots(lookup)? {
         TrustStore::empty().with_native_roots(true)

@@ -5,12 +5,12 @@
 //! | `EVENT_BUS_NAME` | name or ARN of the bus, or the ARN of a Custom Event Bus | `default` |
 //! | `SIGNING_SECRET_ID` | Secrets Manager name or ARN that holds the signing secret(s) | one of these two, not both |
 //! | `SIGNING_SECRET` | the secret itself, for local work | |
-//! | `RETRY_QUEUE_URL` | the retry queue; without it a bus failure can only be answered 500 | none |
+//! | `RETRY_QUEUE_URL` | the retry queue; without it, the response to an event that the bus does not accept is 500 | none |
 //! | `MAX_EVENT_AGE_SECONDS` | the window of the age check, 1–86400 | `60` |
 //! | `PREVIOUS_SECRET_SECONDS` | how long after a change the previous secret is still accepted; 0 = not at all | `86400` |
 //!
-//! An empty value counts as unset. `redrive` needs `EVENT_BUS_NAME` alone; with one of the two sources of the secret it can
-//! also judge what was kept unverified.
+//! An empty value counts as unset. `redrive` needs no secret; with one, it also verifies requests that were queued
+//! unverified.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -25,27 +25,27 @@ use crate::signing::{InvalidSecret, SecretSource, SigningSecrets};
 const MAX_EVENT_AGE_SECONDS: RangeInclusive<u64> = 1..=86_400;
 const DAY_SECONDS: u64 = 86_400;
 
-/// What the `webhook` binary runs with.
+/// The configuration of `webhook`.
 #[derive(Debug)]
 pub struct WebhookConfig {
     /// Name or ARN of the event bus.
     pub event_bus_name: EventBusName,
-    /// What requests are judged by.
+    /// How requests are verified.
     pub authenticity: Authenticity,
     /// The retry queue's URL.
     pub retry_queue_url: Option<String>,
 }
 
-/// What the `redrive` binary runs with.
+/// The configuration of `redrive`.
 #[derive(Debug)]
 pub struct RedriveConfig {
     /// Name or ARN of the event bus.
     pub event_bus_name: EventBusName,
-    /// What a request that was kept unverified is judged by; without it, such messages stay in the queue.
+    /// How requests that were queued unverified are verified; without it, they stay in the queue.
     pub authenticity: Option<Authenticity>,
 }
 
-/// What a request is judged by.
+/// How a request is verified.
 #[derive(Debug)]
 pub struct Authenticity {
     /// Where the signing secrets come from.
@@ -56,10 +56,10 @@ pub struct Authenticity {
     pub previous_secret: Duration,
 }
 
-/// What is wrong with the configuration; each message names the variable and says what to set.
+/// Why the configuration is invalid; each message names the variable and says what to set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
-    /// A variable is wrong by itself.
+    /// A variable is invalid by itself.
     #[error(transparent)]
     Variable(#[from] VariableError),
     /// Neither or both of the two sources of the secret are set.
@@ -109,7 +109,7 @@ fn event_bus_name(lookup: Lookup<'_>) -> Result<EventBusName, ConfigError> {
     EventBusName::parse(name).ok_or(ConfigError::NotABus)
 }
 
-/// `None` where there is no source of a secret.
+/// `None` if neither source of the secret is set.
 fn authenticity(lookup: Lookup<'_>) -> Result<Option<Authenticity>, ConfigError> {
     let secret = match (lookup("SIGNING_SECRET_ID")?, lookup("SIGNING_SECRET")?) {
         (Some(id), None) => SecretSource::SecretsManager(id),

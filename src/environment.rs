@@ -5,10 +5,10 @@ use thiserror::Error;
 /// Looks up one variable; [`variable`] in the programs, a map in the tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, VariableError>;
 
-/// What is wrong with a variable; each message names it and says what to set.
+/// Why a variable is invalid; each message names it and says what to set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum VariableError {
-    /// It has no value and needs one.
+    /// It is required and has no value.
     #[error("{0} is not set; give it a value.")]
     Missing(&'static str),
     /// The program was not started by Lambda, which sets this variable.

@@ -17,7 +17,7 @@ use crate::redrive::Redrive;
 use crate::telemetry::log;
 use crate::webhook::Webhook;
 
-/// What Lambda and `cargo lambda watch` set, and the runtime cannot start without.
+/// Lambda and `cargo lambda watch` set these; the runtime cannot start without them.
 const RUNTIME_VARIABLES: [&str; 4] = [
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
@@ -37,7 +37,7 @@ pub async fn webhook() -> ExitCode {
     .await
 }
 
-/// Runs the function behind the retry queue until it fails: kept events → the event bus.
+/// Runs the function behind the retry queue until it fails: queued events → the event bus.
 #[tokio::main(flavor = "local")]
 pub async fn redrive() -> ExitCode {
     run(async {

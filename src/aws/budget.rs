@@ -28,7 +28,7 @@ pub const CONNECT: Duration = Duration::from_millis(700);
 /// How long the start waits for the secret and the bus before it accepts requests.
 pub const START: Duration = Duration::from_millis(1_000);
 
-/// One read of a version of the secret, which continues in the background of the start and of requests.
+/// One read of a version of the secret. It continues in the background if nothing waits for it any longer.
 pub const SECRET_READ: Duration = Duration::from_millis(1_850);
 
 /// After this time without a response, a second read of the secret starts beside the first.
@@ -52,7 +52,7 @@ pub const DESCRIBE_BUS: Duration = Duration::from_millis(1_000);
 /// After this time without a response, a second call that checks the bus starts beside the first.
 pub const DESCRIBE_LATE: Duration = Duration::from_millis(500);
 
-/// The waits between attempts. There is one more attempt than waits.
+/// The waits between attempts: one fewer than attempts.
 pub const BACKOFF: [Duration; 2] = [Duration::from_millis(60), Duration::from_millis(200)];
 
 /// One attempt of `redrive`. No request is waiting, so it tolerates a bus that is too slow for the handler.

@@ -70,7 +70,7 @@ pub struct ServiceError {
     pub is_transient: bool,
 }
 
-/// What [`attempts`] has to know about an error.
+/// An error of [`attempts`].
 pub trait AttemptError: From<CallError> {
     /// Whether another attempt may succeed.
     fn is_retryable(&self) -> bool;
@@ -158,7 +158,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 }
 
 /// The result of a call. If it takes longer than `late`, a second one starts beside it. The result is the first success
-/// or permanent error, or the last error. So a dead connection is survived, and a slow response is still accepted.
+/// or permanent error, or the last error. A dead connection does not fail the call, and a slow response is still accepted.
 pub async fn hedged<T, F>(late: Duration, call: impl Fn() -> F) -> Result<T, CallError>
 where
     F: Future<Output = Result<T, CallError>>,

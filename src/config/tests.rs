@@ -49,7 +49,7 @@ fn an_invalid_value_is_refused_in_a_sentence_that_names_the_variable() {
 }
 
 #[test]
-fn every_variable_is_taken_up_to_the_ends_of_its_range() {
+fn the_ends_of_each_range_are_accepted() {
     for (max_age, previous) in [("1", "0"), ("86400", "99999999999")] {
         let config = read(&[
             ("SIGNING_SECRET_ID", "momento"),
@@ -66,7 +66,7 @@ fn every_variable_is_taken_up_to_the_ends_of_its_range() {
 }
 
 #[test]
-fn a_number_out_of_its_range_is_told_the_range() {
+fn the_message_about_a_number_out_of_range_names_the_range() {
     for (variable, range) in
         [("MAX_EVENT_AGE_SECONDS", " from 1 to 86400."), ("PREVIOUS_SECRET_SECONDS", ", 0 or more.")]
     {
@@ -76,7 +76,7 @@ fn a_number_out_of_its_range_is_told_the_range() {
 }
 
 #[test]
-fn redrive_needs_no_secret_and_takes_one_where_there_is_one() {
+fn redrive_needs_no_secret_and_uses_one_if_it_is_set() {
     let read = |variables: &[(&str, &str)]| {
         let lookup = |name: &str| {
             Ok(variables.iter().find(|(variable, _)| *variable == name).map(|(_, value)| (*value).to_owned()))
@@ -92,7 +92,7 @@ fn redrive_needs_no_secret_and_takes_one_where_there_is_one() {
 }
 
 #[test]
-fn names_and_arns_of_buses_are_taken() {
+fn names_and_arns_of_buses_are_accepted() {
     let classic: fn(String) -> EventBusName = EventBusName::Classic;
     for (bus, kind) in [
         ("orders", classic),
@@ -105,7 +105,7 @@ fn names_and_arns_of_buses_are_taken() {
 }
 
 #[test]
-fn what_is_meant_for_the_arn_of_a_custom_event_bus_and_is_none_is_invalid() {
+fn an_incomplete_arn_of_a_custom_event_bus_is_invalid() {
     for bus in ["arn:aws:events:eu-west-1:123456789012:event-busv2/orders", ":event-busv2/", "x:event-busv2/orders/1"] {
         assert_eq!(read(&[SECRET, ("EVENT_BUS_NAME", bus)]).unwrap_err(), ConfigError::NotABus, "{bus}");
     }

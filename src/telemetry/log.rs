@@ -34,7 +34,7 @@ struct Settings {
     levels: Targets,
 }
 
-/// Sets the log up from `AWS_LAMBDA_LOG_FORMAT`, `AWS_LAMBDA_LOG_LEVEL` and `RUST_LOG`, the last of which wins.
+/// Sets up the log from `AWS_LAMBDA_LOG_FORMAT`, and from `RUST_LOG` or else `AWS_LAMBDA_LOG_LEVEL`.
 pub fn start(lookup: Lookup<'_>) -> Result<(), VariableError> {
     let level = lookup("AWS_LAMBDA_LOG_LEVEL")?.and_then(|level| level_named(&level)).unwrap_or(LevelFilter::INFO);
     let settings = Settings {
@@ -66,7 +66,7 @@ fn levels(directives: &str) -> Option<Targets> {
     directives.parse().ok().filter(|_| are_valid)
 }
 
-/// Whether a record of this level is wanted.
+/// Whether records of this level are written.
 pub fn is_enabled(level: Level) -> bool {
     SETTINGS.get().is_some_and(|settings| settings.levels.would_enable(OWN_TARGET, &level))
 }
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_level_is_refused_and_does_not_silence_errors() {
+    fn an_invalid_level_is_refused_and_does_not_silence_errors() {
         for directives in [
             "WARNING",
             "verbose",
