@@ -8,7 +8,8 @@ import re
 import pytest
 
 from tools.paths import ROOT
-from tools.templates.resolver import PSEUDO, Resolver, alarm_metrics, dashboard_metrics, of_type
+from tools.templates.resolver import PSEUDO, Resolver, of_type
+from tools.testing.watched_metrics import alarm_metrics, dashboard_metrics
 
 EMITTED = json.loads((ROOT / "tests" / "observed" / "emitted.json").read_text())
 EVERYTHING = Resolver(MomentoSecretString="x", NoEventMinutes=30, AlarmEmail="a@example.com")

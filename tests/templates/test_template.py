@@ -18,10 +18,9 @@ from tools.templates.resolver import (
     RESOURCES,
     TEMPLATE,
     Resolver,
-    alarm_metrics,
-    dashboard_metrics,
     of_type,
 )
+from tools.testing.watched_metrics import alarm_metrics, dashboard_metrics
 
 INTERFACE = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
 SECRET = {"MomentoSecretString": "whsec"}

@@ -129,25 +129,3 @@ class Resolver:
 
     def dashboard(self) -> list[dict]:
         return json.loads(self.properties("OverviewDashboard")["DashboardBody"])["widgets"]
-
-
-def alarm_metrics(resolver: Resolver) -> set[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
-    """(namespace, metric, dimension names, dimension values) of each alarm."""
-    found = set()
-    for name in filter(resolver.exists, of_type("AWS::CloudWatch::Alarm")):
-        alarm = resolver.properties(name)
-        dimensions = alarm["Dimensions"]
-        names = tuple(dimension["Name"] for dimension in dimensions)
-        values = tuple(dimension["Value"] for dimension in dimensions)
-        found.add((alarm["Namespace"], alarm["MetricName"], names, values))
-    return found
-
-
-def dashboard_metrics(resolver: Resolver) -> set[tuple[str, str, tuple[str, ...], tuple[str, ...]]]:
-    """The same of each line of the dashboard."""
-    found = set()
-    for widget in resolver.dashboard():
-        for line in widget["properties"].get("metrics", []):
-            namespace, metric, *dimensions = [part for part in line if isinstance(part, str)]
-            found.add((namespace, metric, tuple(dimensions[::2]), tuple(dimensions[1::2])))
-    return found
