@@ -5,7 +5,7 @@
 # Gives each line the environment that the tools need of the caller's, and nothing else.
 SHELL := scripts/shell
 # These are for the command line. A variable of the environment with such a name is for something else.
-$(foreach name,BUS ONLY PORT PREFIX REGIONS ROUNDS SECONDS TEMPLATES_TO,$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
+$(foreach name,ALARM BUS ONLY PORT PREFIX REGIONS ROUNDS SECONDS TEMPLATES_TO,$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
 PYTHON := .local/venv-test/bin/python
 HARNESS := cargo run --profile harness --locked --package harness --
 # A failed build stops the recipe; within an argument of `export` it would not.
@@ -37,6 +37,11 @@ demo-function: ## Without webhooks: publish through the Momento Function, also w
 	@scripts/function --quiet
 	@scripts/prepare test build --quiet --locked --bin webhook --bin redrive
 	@$(PYTHON) -m tools.commands.demo_function
+
+.PHONY: drill
+drill: ## Cause an alarm in the local AWS, and show its text and its queries' answers (ALARM=…; without it: a list)
+	@scripts/prepare aws build --quiet --locked --bin webhook --bin redrive
+	@.local/venv-aws/bin/python -m tools.commands.drill $(ALARM)
 
 .PHONY: test
 ifdef ONLY

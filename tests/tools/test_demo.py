@@ -17,6 +17,7 @@ from tools.paths import ROOT
 from tools.waiting import free_port, wait_for
 
 DEMO = [sys.executable, "-m", "tools.commands.demo"]
+DRILL = [sys.executable, "-m", "tools.commands.drill", "BothFailedAlarm"]
 
 
 def a_proxy_that_answers_nothing(_: Path) -> dict[str, str]:
@@ -77,8 +78,9 @@ def test_the_binaries_are_taken_from_where_cargo_puts_them(tmp_path: Path) -> No
     assert done.stdout.strip() == f"{given['CARGO_TARGET_DIR']}/debug"
 
 
-def test_a_demo_that_is_killed_at_once_leaves_no_local_aws(tmp_path: Path) -> None:
-    with subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.DEVNULL) as demo:
+@pytest.mark.parametrize("command", [DEMO, DRILL])
+def test_a_demo_or_a_drill_that_is_killed_at_once_leaves_no_local_aws(command: list[str]) -> None:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as demo:
         try:
             started = wait_for("the local AWS to be started", lambda: children_of(demo.pid), pause=0.005)
         finally:

@@ -20,7 +20,7 @@ def step(name: str, advice: str) -> Iterator[None]:
         yield
     except Exception as failure:
         notes = "\n".join(getattr(failure, "__notes__", []))
-        raise StepFailed(f"The demo ended at step {name}. {failure}\n{notes}\n{advice}") from failure
+        raise StepFailed(f"Step {name} failed. {failure}\n{notes}\n{advice}") from failure
     print(f"      ready after {time.monotonic() - began:.1f} s", flush=True)
 
 

@@ -57,7 +57,7 @@ class EventBridgeGate:
     def _forward(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
         if random.random() < self._refusing:
             self._refused += 1
-            return 503, b'{"__type":"InternalException","message":"refused by the test"}'
+            return 503, b'{"__type":"InternalException","message":"The service is unavailable."}'
         self.forwarded += 1
         time.sleep(self.delay)
         connection = http.client.HTTPConnection(urlsplit(self.target).netloc, timeout=10)
