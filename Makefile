@@ -21,7 +21,8 @@ help:
 .PHONY: demo
 ifeq ($(BUS),custom)
 demo:
-	@cargo build --quiet --locked --bin webhook --bin redrive --example custom_bus_demo
+	@echo "[0/5 Build the functions and the stand-in for the bus: about a minute the first time]"
+	@cargo build --locked --bin webhook --bin redrive --example custom_bus_demo
 	@cargo run --quiet --locked --example custom_bus_demo
 else
 demo: ## Deploy to a local AWS, post a signed webhook, and show the event on the bus (BUS=custom: suppress a repeat)

@@ -5,7 +5,7 @@
 //! cargo run --example send -- --url URL --cache CACHE --topic TOPIC --text TEXT [--token-id ID]
 //! ```
 //!
-//! The signing secret can also be on standard input. `--secret SECRET` is for a local handler: the arguments of a
+//! The exit status is 0 only if the handler stored the event. The signing secret can also be on standard input. `--secret SECRET` is for a local handler: the arguments of a
 //! process are visible to every user of the machine.
 
 use std::io::{IsTerminal, Read, stdin};
@@ -33,19 +33,24 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match options().and_then(|options| send(&options)) {
-        Ok(response) => {
-            println!("{response}");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            eprintln!("Error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    run().unwrap_or_else(|error| {
+        eprintln!("Error: {error}");
+        ExitCode::FAILURE
+    })
 }
 
-fn options() -> Result<Options, Error> {
+fn run() -> Result<ExitCode, Error> {
+    let Some(options) = options()? else {
+        println!("Usage: {USAGE}");
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (status, body) = send(&options)?;
+    println!("{status} {body}");
+    Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `None` if only the usage is wanted.
+fn options() -> Result<Option<Options>, Error> {
     let mut options = Options::default();
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -56,6 +61,7 @@ fn options() -> Result<Options, Error> {
             Long("topic") => &mut options.topic,
             Long("text") => &mut options.text,
             Long("token-id") => &mut options.token_id,
+            Long("help") | Short('h') => return Ok(None),
             other => return Err(format!("{}. Usage: {USAGE}", other.unexpected()).into()),
         };
         *option = arguments.value()?.string()?;
@@ -66,7 +72,7 @@ fn options() -> Result<Options, Error> {
     if options.secret.is_empty() {
         options.secret = secret()?;
     }
-    Ok(options)
+    Ok(Some(options))
 }
 
 /// From the environment, or else from standard input, without the line break at its end.
@@ -84,7 +90,7 @@ fn secret() -> Result<String, Error> {
     Ok(secret)
 }
 
-fn send(options: &Options) -> Result<String, Error> {
+fn send(options: &Options) -> Result<(ureq::http::StatusCode, String), Error> {
     let body = body(options)?;
     let signature = sign(options.secret.as_bytes(), body.as_bytes());
     let proxy = if is_loopback(&options.url)? { None } else { ureq::Proxy::try_from_env() };
@@ -95,7 +101,7 @@ fn send(options: &Options) -> Result<String, Error> {
         .header("momento-signature", signature)
         .header("user-agent", "Momento/1.0 (Webhooks; +https://docs.momentohq.com/topics/webhooks)");
     let mut response = request.send(&body).map_err(|error| format!("{} cannot be reached: {error}.", options.url))?;
-    Ok(format!("{} {}", response.status(), response.body_mut().read_to_string()?))
+    Ok((response.status(), response.body_mut().read_to_string()?))
 }
 
 /// A proxy would look for the handler on its own machine.

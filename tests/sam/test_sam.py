@@ -22,6 +22,8 @@ from tools.testing.inventory import everything
 
 SECRET = "whsec-of-sam"
 STACK = "momento-eventbridge"
+# Where the page tells the user to keep the answers.
+OWN_FILE = "samconfig.local.toml"
 
 
 def commands(heading: str) -> list[list[str]]:
@@ -45,14 +47,16 @@ def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: 
     user.types(build)
 
     # Stack, region, and parameters: the proposed values, except for the secret. Then six questions about the deployment
-    # itself, also with proposed answers, and a last one that requires a yes.
+    # itself, of which only the file has another answer, and a last one that requires a yes.
     names = list(PARAMETERS)
-    answers = ["", "", *(SECRET if name == "MomentoSecretString" else "" for name in names), *[""] * 6, "y", ""]
+    given = [SECRET if name == "MomentoSecretString" else "" for name in names]
+    answers = ["", "", *given, "", "", "", "", OWN_FILE, "", "y", ""]
     before = everything(aws)
     said = user.types(deploy, "\n".join(answers))
     assert "Successfully created/updated stack" in said
     assert SECRET not in said
-    assert SECRET not in (user.path / "samconfig.toml").read_text()
+    assert SECRET not in (user.path / OWN_FILE).read_text()
+    assert user.types("git status --porcelain") == ""
 
     described = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
@@ -66,9 +70,16 @@ def test_three_commands_make_a_stack_that_delivers_and_one_more_removes_it(aws: 
         [event] = bus.wait(1)
         assert event["detail"]["text"] == "hello"
 
-        [upgrade] = commands("Upgrade")
-        assert upgrade[-1] == "sam deploy"
-        user.types(upgrade[-1], "y\n")
+        [[pull, rebuild, redeploy]] = commands("Upgrade")
+        user.types(pull)
+        new = "Verifies in a new version"
+        user.types(f"sed -i 's/Verifies the signature/{new}/' template.yaml")
+        assert f"`{x86[0]}`" in (user.path / "docs" / "deploying.md").read_text().split("## Upgrade")[1]
+        user.types(x86[0] if ARCHITECTURE == "x86_64" else rebuild)
+        user.types(redeploy, "y\n")
+        function = aws.client("lambda").get_function_configuration(FunctionName=outputs["WebhookFunctionName"])
+        assert function["Description"].startswith(new)
+        assert function["Architectures"] == [ARCHITECTURE]
         assert post_signed(url, SECRET, captured_body()).status == 200
         assert len(bus.wait(1)) == 1
 

@@ -59,9 +59,13 @@ def test_the_first_webhook_arrives_on_the_bus_and_nothing_is_built_while_it_wait
         for arguments, given, stdin in ways:
             environment = os.environ | machine | given
             sent = subprocess.run(arguments, cwd=ROOT, env=environment, input=stdin, capture_output=True, text=True)
-            assert sent.stdout == '200 OK {"message":"Success"}\n', sent.stderr
+            assert (sent.returncode, sent.stdout) == (0, '200 OK {"message":"Success"}\n'), sent.stderr
         refused = subprocess.run(without, cwd=ROOT, env=os.environ | machine, input="", capture_output=True, text=True)
         assert "Set MOMENTO_SIGNING_SECRET, or send it to standard input." in refused.stderr
+        forged = subprocess.run([*without, "--secret=another"], cwd=ROOT, env=os.environ | machine, capture_output=True)
+        assert (forged.returncode, forged.stdout) == (1, b'403 Forbidden {"message":"Unauthorized"}\n')
+        asked = subprocess.run([*without, "--help"], cwd=ROOT, env=os.environ | machine, capture_output=True)
+        assert (asked.returncode, asked.stdout[:6]) == (0, b"Usage:")
         wait_for("the event to be shown", lambda: '"detail-type": "serverless#test"' in output.read_text())
         assert "Compiling" not in output.read_bytes()[ready:].decode()
     wait_for("all that listened to end", lambda: not is_in_use(port))
