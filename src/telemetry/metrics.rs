@@ -2,8 +2,10 @@
 //!
 //! The shape is that of
 //! <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>.
-//! Written without a crate, because it takes fifty lines of code. The maintained crates add 3 to 49 crates, and some collect in
-//! one recorder for the whole process, while these metrics belong to one request (figures: docs/logs-and-metrics.md).
+//! Written without a crate, because it takes fifty lines of code: 6,100 instructions per line of three metrics, and 5 KB. Tried in
+//! November 2026: [metrics_cloudwatch_embedded](https://docs.rs/metrics_cloudwatch_embedded) 0.10 (12,100 instructions, 3 crates,
+//! 189 KB) collects in one recorder for the whole process, while these metrics belong to one request;
+//! [metrique-writer-format-emf](https://docs.rs/metrique-writer-format-emf) 0.1.26 takes 4,400 instructions, 49 crates, and 47 KB.
 //! The only dimension is the function. Each cache or topic would be billed as a metric of its own.
 
 use serde::Serialize;
