@@ -102,7 +102,7 @@ impl Reader {
         if !labels.pending {
             return secrets.await.map(|_| Rotation::NotInProgress);
         }
-        let (known, pending) = tokio::join!(secrets, self.labelled(PENDING));
+        let (known, pending) = tokio::join!(secrets, self.pending());
         self.rotation(&known?, pending)
     }
 
@@ -115,19 +115,24 @@ impl Reader {
         }
     }
 
+    /// Notes an answer at once, since it counts even if the rest of the read fails.
+    async fn pending(&self) -> Result<Labelled, CallError> {
+        let pending = self.labelled(PENDING).await;
+        if pending.as_ref().err().is_none_or(CallError::is_not_found) {
+            self.has_read_pending.store(true, Ordering::Relaxed);
+        }
+        pending
+    }
+
     /// What `AWSPENDING` says. If it never had another response, *access denied* means that the policy allows only some labels.
     fn rotation(&self, known: &KnownSecrets, pending: Result<Labelled, CallError>) -> Result<Rotation, ReadError> {
         match pending {
             Ok(version) => {
-                self.has_read_pending.store(true, Ordering::Relaxed);
                 let is_recent = version.created_at.is_some_and(|created_at| clock::now() - created_at <= ROTATION);
                 let is_in_progress = is_recent && version.id != known.current_id();
                 Ok(if is_in_progress { Rotation::InProgress } else { Rotation::NotInProgress })
             }
-            Err(error) if error.is_not_found() => {
-                self.has_read_pending.store(true, Ordering::Relaxed);
-                Ok(Rotation::NotInProgress)
-            }
+            Err(error) if error.is_not_found() => Ok(Rotation::NotInProgress),
             Err(error) if error.is_access_denied() && !self.has_read_pending.load(Ordering::Relaxed) => {
                 if !self.has_warned_of_pending.swap(true, Ordering::Relaxed) {
                     tracing::warn!(

@@ -123,7 +123,7 @@ enum Progress {
 #[derive(Debug, Default)]
 struct State {
     known: Option<Arc<KnownSecrets>>,
-    /// When the latest read that succeeded began, as Unix time in milliseconds.
+    /// When the latest read that succeeded began, or the first that learned something, as Unix time in milliseconds.
     read_at: Option<i64>,
     latest: Option<Reading>,
 }
@@ -273,7 +273,11 @@ impl StoredSecrets {
         let (reader, shared, before) = (Arc::clone(&self.reader), Arc::clone(&self.state), state.known.clone());
         let task = tokio::spawn(async move {
             let learn = |known| {
-                lock(&shared).known = Some(Arc::new(known));
+                let mut state = lock(&shared);
+                state.known = Some(Arc::new(known));
+                // What a first read learned grows old too if it fails later, or is frozen.
+                state.read_at.get_or_insert(began_at);
+                drop(state);
                 sender.send_replace(Progress::GoingOn);
             };
             let result = reader.read(before.as_deref(), labels, learn).await;

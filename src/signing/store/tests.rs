@@ -121,6 +121,18 @@ async fn secrets_that_were_read_more_than_300_s_ago_are_read_again_before_they_j
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_a_read_learned_before_it_was_frozen_grows_old_too() {
+    let secrets = SecretsManager::default();
+    secrets.put("AWSCURRENT", "leaked", MINUTE, ms(10));
+    secrets.put("AWSPREVIOUS", "older", 2 * MINUTE, ms(1_800));
+    let store = started(&secrets, DAY).await;
+    secrets.put("AWSCURRENT", "new", 0, ms(10));
+    secrets.put("AWSPREVIOUS", "unknown", MINUTE, ms(10));
+    freeze(&store, 301_000);
+    assert_eq!(judge(&store, "leaked").await, "forged");
+}
+
+#[tokio::test(start_paused = true)]
 async fn old_secrets_still_count_if_they_cannot_be_read_again_which_is_tried_at_most_every_3_s() {
     for (value, takes, waits) in [("denied", ms(10), ms(10)), ("known", ms(9_000), ms(900))] {
         let secrets = SecretsManager::default();
@@ -203,5 +215,18 @@ async fn access_denied_for_awspending_is_a_failure_only_after_another_response()
         secrets.put("AWSPENDING", value, 0, ms(10));
         freeze(&store, 3_001);
         assert_eq!(judge(&store, "other").await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_for_awspending_counts_even_if_the_rest_of_its_read_failed() {
+    let secrets = SecretsManager::default();
+    secrets.put("AWSCURRENT", "known", MINUTE, ms(10));
+    let store = started(&secrets, DAY).await;
+    for (current, pending) in [("denied", "pending"), ("known", "denied")] {
+        secrets.put("AWSCURRENT", current, MINUTE, ms(10));
+        secrets.put("AWSPENDING", pending, 0, ms(10));
+        freeze(&store, 3_001);
+        assert_eq!(judge(&store, "other").await, "unavailable");
     }
 }
