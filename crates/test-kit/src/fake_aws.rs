@@ -17,7 +17,7 @@ pub use sqs::{Message, Sqs};
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
 use serde_json::Value;
@@ -34,8 +34,8 @@ pub trait Service: Send + 'static {
     /// Its name in that protocol.
     fn name(&self) -> &'static str;
 
-    /// Learns who makes the next call, where that matters to it.
-    fn authenticate(&mut self, _access_key: &str) {}
+    /// Learns who makes the next call and when, where that matters to it.
+    fn authenticate(&mut self, _access_key: &str, _at: Instant) {}
 
     /// Executes a call. Faults that concern the whole call are applied around it.
     fn call(&mut self, operation: &str, input: &Value, fault: &Fault) -> CallResult;
@@ -137,56 +137,92 @@ impl<S: Service> State<S> {
     }
 
     /// Executes the call in a request, as planned.
-    fn execute(&mut self, request: &Request) -> (Fault, CallResult) {
-        let (operation, input) = match self.service.protocol().read(self.service.name(), request) {
-            Ok(call) => call,
-            Err(error) => return (Fault::None, Err(error)),
-        };
-        let number = self.counts.entry(operation.clone()).or_default();
-        let fault = self.plans.get_mut(&operation).map_or(Fault::None, |plan| plan(*number, &input));
-        *number += 1;
-        let result = match &fault {
-            Fault::Error(status, code) => {
-                Err(ServiceError { status: *status, code, message: "As planned by the test.".into() })
-            }
-            Fault::Refused(status, code, message) => {
-                Err(ServiceError { status: *status, code, message: (*message).into() })
-            }
-            Fault::Reset | Fault::Hang | Fault::Html(_) => Ok(Value::Null),
-            _ => match access_key(request) {
+    fn execute(&mut self, request: &Request) -> Exchange {
+        let Self { service, calls, plans, counts } = self;
+        let exchange = exchange(service, request, |operation, input| {
+            let number = counts.entry(operation.to_owned()).or_default();
+            *number += 1;
+            plans.get_mut(operation).map_or(Fault::None, |plan| plan(*number - 1, input))
+        });
+        if let Some((operation, input)) = &exchange.call {
+            let (operation, input) = (operation.clone(), input.clone());
+            let (headers, fault) = (request.headers.clone(), exchange.fault.clone());
+            calls.push(Call { operation, headers, input, fault, at: request.arrived });
+        }
+        exchange
+    }
+}
+
+/// What became of a request to a service.
+pub struct Exchange {
+    /// The operation and the input, if the request is a call.
+    pub call: Option<(String, Value)>,
+    /// What went wrong with it.
+    pub fault: Fault,
+    /// What the caller sees.
+    pub reply: Reply,
+    /// How long the service takes for the reply. The effect is there at once.
+    pub takes: Duration,
+}
+
+/// Executes the call in a request, with the fault that `choose` returns for its operation and its input.
+pub fn exchange<S: Service>(
+    service: &mut S,
+    request: &Request,
+    choose: impl FnOnce(&str, &Value) -> Fault,
+) -> Exchange {
+    let protocol = service.protocol();
+    let (operation, input) = match protocol.read(service.name(), request) {
+        Ok(call) => call,
+        Err(error) => {
+            let reply = Reply::Response(protocol.write(&Err(error)));
+            return Exchange { call: None, fault: Fault::None, reply, takes: Duration::ZERO };
+        }
+    };
+    let fault = choose(&operation, &input);
+    let reply = match &fault {
+        Fault::Hang => Reply::Hang,
+        Fault::Reset => Reply::Reset,
+        Fault::Html(status) => Reply::Response(html(*status)),
+        Fault::Error(status, code) => {
+            let message = "As planned by the test.".into();
+            Reply::Response(protocol.write(&Err(ServiceError { status: *status, code, message })))
+        }
+        Fault::Refused(status, code, message) => {
+            Reply::Response(protocol.write(&Err(ServiceError { status: *status, code, message: (*message).into() })))
+        }
+        Fault::None
+        | Fault::Slow(_)
+        | Fault::HalfBody
+        | Fault::ResponseLost
+        | Fault::FailedEntries(_)
+        | Fault::FailedEntriesAt(..) => {
+            let result = match access_key(request) {
                 Some(access_key) => {
-                    self.service.authenticate(access_key);
-                    self.service.call(&operation, &input, &fault)
+                    service.authenticate(access_key, request.arrived);
+                    service.call(&operation, &input, &fault)
                 }
                 None => {
                     Err(ServiceError::bad_request("MissingAuthenticationTokenException", "The request is not signed."))
                 }
-            },
-        };
-        let headers = request.headers.clone();
-        self.calls.push(Call { operation, headers, input, fault: fault.clone(), at: Instant::now() });
-        (fault, result)
-    }
+            };
+            match fault {
+                Fault::ResponseLost => Reply::Reset,
+                Fault::HalfBody => Reply::Response(protocol.write(&result).map(half)),
+                _ => Reply::Response(protocol.write(&result)),
+            }
+        }
+    };
+    let takes = if let Fault::Slow(time) = fault { time } else { Duration::ZERO };
+    Exchange { call: Some((operation, input)), fault, reply, takes }
 }
 
 async fn serve<S: Service>(state: Arc<Mutex<State<S>>>, request: Request) -> Reply {
-    let (protocol, (fault, result)) = {
-        let mut state = state.lock().unwrap();
-        (state.service.protocol(), state.execute(&request))
-    };
-    match fault {
-        Fault::Hang => Reply::Hang,
-        Fault::Reset | Fault::ResponseLost => Reply::Reset,
-        Fault::Html(status) => Reply::Response(html(status)),
-        Fault::HalfBody => Reply::Response(protocol.write(&result).map(half)),
-        Fault::Slow(time) => {
-            sleep(time).await;
-            Reply::Response(protocol.write(&result))
-        }
-        Fault::None | Fault::Error(..) | Fault::Refused(..) | Fault::FailedEntries(_) | Fault::FailedEntriesAt(..) => {
-            Reply::Response(protocol.write(&result))
-        }
+    let Exchange { reply, takes, .. } = state.lock().unwrap().execute(&request);
+    if !takes.is_zero() {
+        sleep(takes).await;
     }
+    reply
 }
 
 /// The access key that signed a request, if it is signed.

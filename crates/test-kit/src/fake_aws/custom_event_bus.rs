@@ -26,6 +26,7 @@ pub struct CustomEventBuses {
     published: usize,
     accepted: HashMap<DeduplicationKey, Instant>,
     caller: String,
+    called_at: Option<Instant>,
     /// How far the clock of this fake is ahead of the real one.
     ahead: Duration,
 }
@@ -55,9 +56,10 @@ impl CustomEventBuses {
         self.accepted.clear();
     }
 
-    /// Learns who makes the next call. Here, an access key stands for an account.
-    pub(super) fn authenticate(&mut self, access_key: &str) {
+    /// Learns who makes the next call, and when. Here, an access key stands for an account.
+    pub(super) fn authenticate(&mut self, access_key: &str, at: Instant) {
         self.caller = access_key.to_owned();
+        self.called_at = Some(at);
     }
 
     /// Executes a call, which adds to the entries on the buses.
@@ -125,7 +127,7 @@ impl CustomEventBuses {
 
     /// AWS does not say which id the result of a repeat has, so here it has none.
     fn accept(&mut self, arn: &str, mut entry: Value, on_the_bus: &mut Vec<Value>) -> Value {
-        let now = Instant::now() + self.ahead;
+        let now = self.called_at.expect("a call with a time") + self.ahead;
         let metadata = |name: &str| entry["SystemMetadata"][name].as_str().map(str::to_owned);
         if let Some(id) = metadata("DeduplicationId") {
             let (account, bus, group) = (self.caller.clone(), arn.to_owned(), metadata("EventGroupId"));

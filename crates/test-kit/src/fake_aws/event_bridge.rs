@@ -2,6 +2,7 @@
 //! in their place its Custom Event Buses.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
@@ -118,9 +119,9 @@ impl Service for EventBridge {
         if self.custom.is_some() { "AWSEventsV2" } else { "AWSEvents" }
     }
 
-    fn authenticate(&mut self, access_key: &str) {
+    fn authenticate(&mut self, access_key: &str, at: Instant) {
         if let Some(custom) = &mut self.custom {
-            custom.authenticate(access_key);
+            custom.authenticate(access_key, at);
         }
     }
 
