@@ -5,9 +5,10 @@
 # Gives each line the environment that the tools need of the caller's, and nothing else.
 SHELL := scripts/shell
 # These are for the command line. A variable of the environment with such a name is for something else.
-$(foreach name,ALARM BUS ONLY PORT PREFIX REGIONS ROUNDS SECONDS TEMPLATES_TO,$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
+$(foreach name,ALARM BUS LIVES ONLY PORT PREFIX REGIONS ROUNDS SECONDS SEED TEMPLATES_TO,$(if $(filter environment,$(origin $(name))),$(eval $(name) :=)))
 PYTHON := .local/venv-test/bin/python
 HARNESS := cargo run --profile harness --locked --package harness --
+SIMULATE := cargo run --quiet --locked --package momento-eventbridge-simulation --bin simulate
 # A failed build stops the recipe; within an argument of `export` it would not.
 WITH_RELEASE_BINARIES := binaries=$$(python3 -m tools.functions.binaries --release) && export TEST_BINARIES=$$binaries &&
 
@@ -53,6 +54,7 @@ else
 test: ## Run all tests but those below (a part: make test ONLY="tests/templates -k roles")
 	@scripts/prepare test test --locked --no-run
 	@cargo test --locked
+	@$(SIMULATE) -- --regressions --seconds 30
 	@# botocore in an environment of its own: the local AWS pins one that does not know Custom Event Buses.
 	@scripts/setup botocore
 	@.local/venv-botocore/bin/python -m pytest --confcutdir=tests/custom_bus tests/custom_bus
@@ -101,9 +103,13 @@ test-iac: ## Run the commands of docs/terraform-and-cdk.md, on a local AWS
 	@scripts/setup test lint iac
 	@$(PYTHON) -m pytest tests/iac
 
-.PHONY: load
-load: ## Send 10,000 events while 30% of the calls to AWS fail, and account for each (minutes)
-	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test load -- --ignored --nocapture
+.PHONY: simulate
+simulate: ## Live LIVES=20000 lives of the whole system under a virtual clock (SECONDS=60; SEED=123: one life, with its trace)
+	@$(SIMULATE) --profile simulation -- $(if $(SEED),--seed $(SEED),--regressions $(if $(SECONDS),--seconds $(SECONDS),--lives $(or $(LIVES),20000)))
+
+.PHONY: simulate-bugs
+simulate-bugs: ## Plant each bug of crates/simulation/bugs.toml, and let the simulation find it (half an hour)
+	@python3 -m tools.commands.simulate_bugs
 
 .PHONY: fuzz
 fuzz: ## Fuzz requests and queue messages, each for SECONDS=600 (needs a nightly Rust)

@@ -83,12 +83,12 @@ impl Aws {
         aws_sdk_eventbridgev2::Client::new(&config)
     }
 
-    /// For a client that gives up one attempt after [`budget::ATTEMPT`], created when the first event needs it.
+    /// For a client that gives up one attempt after `budget::ATTEMPT`, created when the first event needs it.
     pub fn sqs(&self) -> SdkConfig {
         self.config(budget::ATTEMPT, self.sqs_url.as_ref())
     }
 
-    /// A client that gives up one attempt after [`budget::SECRET_READ`].
+    /// A client that gives up one attempt after `budget::SECRET_READ`.
     pub fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
         aws_sdk_secretsmanager::Client::new(&self.config(budget::SECRET_READ, self.secrets_manager_url.as_ref()))
     }

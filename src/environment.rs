@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// Looks up one variable; [`variable`] in the programs, a map in the tests.
+/// Looks up one variable; `variable` in the programs, a map in the tests.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, VariableError>;
 
 /// Why a variable is invalid; each message names it and says what to set.

@@ -31,6 +31,8 @@ mod properties;
 mod redrive;
 mod retry_queue;
 mod signing;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod start;
 mod telemetry;
 mod webhook;

@@ -1,0 +1,331 @@
+//! What must hold in every life: each promise with the check that holds it.
+
+use std::collections::HashSet;
+
+use test_kit::fault::Fault;
+
+use crate::history::{Drop, Existence, History, Read, Request};
+use crate::life::Life;
+use crate::process::EPOCH;
+use crate::request::Kind;
+use crate::services::{Labelled, Labels};
+
+/// A promise, and what in a life contradicts it.
+pub struct Check {
+    pub promise: &'static str,
+    pub violations: fn(&Life, &History) -> Vec<String>,
+}
+
+/// The time within which every request is answered, in milliseconds.
+const ANSWER_WITHIN: i64 = 4_500;
+
+/// The window of the age check, in milliseconds.
+const WINDOW: i64 = 60_000;
+
+/// A mismatch is final by a read that began at most this long before the request, in milliseconds.
+const READ_WITHIN: i64 = 3_000;
+
+/// The age at which secrets are read again before they judge, in milliseconds.
+const OLD_AFTER: i64 = 300_000;
+
+/// How long a request that no known secret signed stays in the queue, in milliseconds.
+const MISMATCH_IS_FINAL_AFTER: i64 = 45 * 60_000;
+
+/// How far the clocks of two processes are apart at most, in milliseconds.
+const CLOCKS_DIFFER: i64 = 1_000;
+
+/// How long a Custom Event Bus suppresses a repeat, in milliseconds.
+const DEDUPLICATION_WINDOW: i64 = 300_000;
+
+/// The largest body that is kept unverified, in bytes.
+const MAX_UNVERIFIED_BYTES: usize = 16_384;
+
+/// Every check of one life.
+pub const CHECKS: [Check; 14] = [
+    Check { promise: "What was answered 200 is on the bus.", violations: delivered },
+    Check { promise: "Nothing is put on a bus whose absence could be known.", violations: dropped },
+    Check { promise: "What was answered 202 is on the bus or in a dead-letter queue in the end.", violations: kept },
+    Check {
+        promise: "A 500 means that the retry queue failed, and the event is in the log if it could be verified.",
+        violations: lost,
+    },
+    Check {
+        promise: "An authentic event is refused only if no accepted secret was found and no rotation.",
+        violations: refused,
+    },
+    Check { promise: "Nothing forged, stale or from the future gets on the bus.", violations: forged },
+    Check { promise: "A forged request is never answered 200.", violations: confirmed },
+    Check { promise: "Secrets that were read more than 300 s ago are read again before they judge.", violations: old },
+    Check { promise: "A request that can be judged is not kept unverified.", violations: unjudged },
+    Check { promise: "A malformed request has its status, whatever fails.", violations: malformed },
+    Check { promise: "Every request is answered within 4.5 s.", violations: late },
+    Check { promise: "An authentic event has no other answer than 200, 202, 403 and 500.", violations: odd },
+    Check { promise: "A Custom Event Bus has no event twice within 300 s.", violations: repeated },
+    Check { promise: "No function panics, hangs, or leaves tasks behind.", violations: broken },
+];
+
+impl Request {
+    /// Whether Momento signed it, and its age is within the window, or cannot be read.
+    fn is_authentic_and_fresh(&self) -> bool {
+        let age = self.sent.publish_timestamp.map_or(0, |published| (self.received_at - published).abs());
+        self.sent.signed_with.is_some() && age <= WINDOW
+    }
+
+    fn status(&self) -> u64 {
+        self.answer.map_or(0, |answer| answer.status)
+    }
+}
+
+/// The authentic, fresh requests with this status.
+fn authentic(history: &History, status: u64) -> impl Iterator<Item = (&usize, &Request)> {
+    let is_it = move |(_, request): &(&usize, &Request)| request.is_authentic_and_fresh() && request.status() == status;
+    history.requests.iter().filter(is_it)
+}
+
+fn delivered(_: &Life, history: &History) -> Vec<String> {
+    let is_there = |request: &Request| {
+        let answered_at = request.answer.map_or(0, |answer| answer.at);
+        let is_it = |at: i64, body: &[u8]| at <= answered_at && *body == request.sent.body;
+        history.on_the_bus.iter().any(|(at, body)| is_it(*at, body))
+            || history.dropped.iter().any(|drop| is_it(drop.called_at, &drop.body))
+    };
+    let lost = authentic(history, 200).filter(|(_, request)| !is_there(request));
+    lost.map(|(number, _)| format!("request {number} was answered 200, and is not on the bus")).collect()
+}
+
+/// A *found* counts for a minute; then, and while nothing is known, a process asks again at least every 5 s, for which its
+/// three attempts take less than 3 s.
+fn dropped(_: &Life, history: &History) -> Vec<String> {
+    const FOUND_FOR: i64 = 60_000;
+    const ASKS_WITHIN: i64 = 5_000 + 3_000;
+    let may_be = |drop: &&Drop| {
+        let asked = || history.describes.iter().filter(|describe| describe.process == drop.process);
+        let had = asked().filter(|describe| describe.answered_at.is_some_and(|at| at < drop.called_at));
+        let known =
+            had.filter(|describe| describe.answer != Existence::Unclear).max_by_key(|describe| describe.called_at);
+        match known.map(|describe| (describe.answer, describe.called_at)) {
+            Some((Existence::NotFound, _)) => false,
+            Some((Existence::Denied, _)) => true,
+            Some((Existence::Found, at)) if drop.called_at - at <= FOUND_FOR + ASKS_WITHIN => true,
+            _ => asked().any(|describe| {
+                (drop.called_at - ASKS_WITHIN..=drop.called_at + ASKS_WITHIN).contains(&describe.called_at)
+            }),
+        }
+    };
+    let wrong = history.dropped.iter().filter(|drop| !may_be(drop));
+    wrong
+        .map(|drop| format!("at {} ms an entry was put on a bus that was known to be missing", drop.called_at))
+        .collect()
+}
+
+fn kept(_: &Life, history: &History) -> Vec<String> {
+    let on_the_bus: HashSet<&[u8]> = history.on_the_bus.iter().map(|(_, body)| body.as_slice()).collect();
+    let in_a_queue: HashSet<&[u8]> = history.in_a_queue.iter().map(Vec::as_slice).collect();
+    let is_kept = |body: &[u8]| {
+        on_the_bus.contains(body) || in_a_queue.contains(body) || history.dropped.iter().any(|drop| drop.body == body)
+    };
+    let lost = authentic(history, 202)
+        .filter(|(_, request)| !is_kept(&request.sent.body) && !may_be_deleted(history, request));
+    lost.map(|(number, _)| format!("request {number} was answered 202, and is nowhere")).collect()
+}
+
+/// Whether it was deleted as forged by the rule: after 45 minutes, if no secret that is known can have signed it.
+fn may_be_deleted(history: &History, request: &Request) -> bool {
+    let Some(secret) = &request.sent.signed_with else { return true };
+    history.deletions.iter().filter(|deletion| deletion.body == request.sent.body).any(|deletion| {
+        let Labels { current, previous, is_rotating } = &deletion.labels;
+        let is_known = [current, previous].into_iter().flatten().any(|version| version.holds(secret));
+        let reaches_back = previous
+            .as_ref()
+            .is_none_or(|previous| previous.created_at <= request.received_at - WINDOW + CLOCKS_DIFFER);
+        let is_late = EPOCH + deletion.at - request.received_at > MISMATCH_IS_FINAL_AFTER - CLOCKS_DIFFER;
+        is_late && !is_known && !is_rotating && reaches_back
+    })
+}
+
+fn lost(life: &Life, history: &History) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (number, request) in authentic(history, 500) {
+        let is_too_large = request.sent.body.len() > MAX_UNVERIFIED_BYTES;
+        let has_failed = request.sends.iter().any(|fault| *fault != Fault::None);
+        if life.terms.has_retry_queue && !has_failed && !is_too_large {
+            violations.push(format!("request {number} was answered 500, and the retry queue did not fail"));
+        }
+        if !request.is_logged && knew_its_secret(life, history, request) {
+            violations.push(format!("request {number} was answered 500, could be verified, and is not in the log"));
+        }
+    }
+    violations
+}
+
+/// Whether the latest answer of Secrets Manager that its process had before its response holds the secret that signed it.
+fn knew_its_secret(life: &Life, history: &History, request: &Request) -> bool {
+    let (Some(secret), Some(answer)) = (&request.sent.signed_with, request.answer) else { return false };
+    let had = |read: &&Read| {
+        read.process == request.process
+            && read.label == "AWSCURRENT"
+            && read.answered_at.is_some_and(|at| at < answer.at)
+    };
+    let latest = history.reads.iter().filter(had).max_by_key(|read| read.called_at);
+    let known = latest.and_then(|read| read.labels.as_ref()).and_then(|labels| labels.current.as_ref());
+    let is_older_than_its_bus = life.terms.has_retry_queue || request.sends.is_empty();
+    is_older_than_its_bus && known.is_some_and(|current| current.holds(secret))
+}
+
+fn refused(life: &Life, history: &History) -> Vec<String> {
+    let is_wrong = |request: &Request| !may_be_refused(life, history, request);
+    let refused = authentic(history, 403).filter(|(_, request)| is_wrong(request));
+    refused.map(|(number, _)| format!("request {number} is authentic, and was answered 403")).collect()
+}
+
+/// Whether a read that counts found no secret that made the signature, and no rotation.
+fn may_be_refused(life: &Life, history: &History, request: &Request) -> bool {
+    let Some(secret) = &request.sent.signed_with else { return true };
+    let found = |label: &str, is_it: &dyn Fn(&Labels) -> bool| {
+        let reads = reads_for(history, request).filter(|read| read.label == label && is_answered_for(read, request));
+        reads.filter_map(|read| read.labels.as_ref()).any(is_it)
+    };
+    let lifetime = life.terms.previous_secret_seconds * 1000;
+    let is_not_current = |labels: &Labels| labels.current.as_ref().is_none_or(|current| !current.holds(secret));
+    let is_over = |labels: &Labels| {
+        let Some(current) = &labels.current else { return true };
+        let changed_at = if lifetime > 0 { seen_at(history, request, current) } else { None };
+        current.created_at.max(changed_at.unwrap_or(i64::MIN)) + lifetime <= request.received_at
+    };
+    let is_not_previous = |labels: &Labels| labels.previous.as_ref().is_none_or(|previous| !previous.holds(secret));
+    let is_not_accepted = found("AWSCURRENT", &|labels| is_not_current(labels) && is_over(labels))
+        || (found("AWSCURRENT", &is_not_current) && found("AWSPREVIOUS", &is_not_previous));
+    is_not_accepted && (found("AWSPENDING", &|labels| !labels.is_rotating) || never_had_pending(history, request))
+}
+
+/// When the process of a request saw that this version became the current one, if it knew another before.
+fn seen_at(history: &History, request: &Request, current: &Labelled) -> Option<i64> {
+    let reads = history.reads.iter().filter(|read| read.process == request.process && read.label == "AWSCURRENT");
+    let mut seen: Vec<(i64, bool)> = reads
+        .filter_map(|read| {
+            let version = read.labels.as_ref()?.current.as_ref().filter(|version| version.is_valid())?;
+            Some((read.answered_at?, version.created_at == current.created_at))
+        })
+        .collect();
+    seen.sort_unstable();
+    let change = seen.windows(2).rev().find(|pair| !pair[0].1 && pair[1].1)?;
+    Some(EPOCH + change[1].0 + skew(request))
+}
+
+/// The reads of a request's process that began late enough to judge it.
+fn reads_for<'a>(history: &'a History, request: &'a Request) -> impl Iterator<Item = &'a Read> {
+    let from = request.received_at - EPOCH - skew(request) - READ_WITHIN;
+    let until = request.answer.map_or(i64::MAX, |answer| answer.at);
+    history.reads.iter().filter(move |read| read.process == request.process && (from..=until).contains(&read.called_at))
+}
+
+fn is_answered_for(read: &Read, request: &Request) -> bool {
+    request.answer.is_some_and(|answer| read.answered_at.is_some_and(|at| at <= answer.at))
+}
+
+/// Whether its process never had an answer for `AWSPENDING`, so that *access denied* means that there is none.
+fn never_had_pending(history: &History, request: &Request) -> bool {
+    !history.reads.iter().any(|read| {
+        let is_its = read.process == request.process && read.label == "AWSPENDING";
+        is_its && read.labels.is_some() && is_answered_for(read, request)
+    })
+}
+
+fn old(_: &Life, history: &History) -> Vec<String> {
+    let began = |request: &Request| {
+        let asked = |read: &&Read| read.process == request.process && read.label == "AWSCURRENT";
+        let until = request.answer.map_or(0, |answer| answer.at);
+        let asked = history.reads.iter().filter(asked).map(|read| read.called_at).filter(|at| *at <= until);
+        asked.max().unwrap_or(i64::MIN)
+    };
+    let is_old = |request: &Request| request.arrived_at - began(request) > OLD_AFTER + READ_WITHIN;
+    let wrong = history.requests.iter().filter(|(_, request)| request.status() == 200 && is_old(request));
+    wrong.map(|(number, request)| format!("request {number} was judged by secrets of {} ms", began(request))).collect()
+}
+
+/// Kept, although every read that counts had its answer, with valid secrets and without a rotation.
+fn unjudged(_: &Life, history: &History) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (number, request) in &history.requests {
+        let is_forged = matches!(request.kind, Kind::Forged { .. });
+        if !is_forged || ![202, 500].contains(&request.status()) {
+            continue;
+        }
+        let is_clear = |read: &Read| {
+            is_answered_for(read, request)
+                && read.labels.as_ref().is_some_and(|labels| {
+                    let is_valid = labels.current.as_ref().is_some_and(Labelled::is_valid);
+                    is_valid && !labels.is_rotating
+                })
+        };
+        let has = |label: &str| reads_for(history, request).any(|read| read.label == label);
+        if has("AWSCURRENT") && has("AWSPENDING") && reads_for(history, request).all(is_clear) {
+            violations.push(format!("request {number} is forged, and was answered {}", request.status()));
+        }
+    }
+    violations
+}
+
+fn skew(request: &Request) -> i64 {
+    request.received_at - EPOCH - request.arrived_at.max(request.waits_since)
+}
+
+fn forged(_: &Life, history: &History) -> Vec<String> {
+    let may_be: HashSet<&[u8]> = history
+        .requests
+        .values()
+        .filter(|request| request.is_authentic_and_fresh())
+        .map(|request| request.sent.body.as_slice())
+        .collect();
+    let wrong = history.on_the_bus.iter().filter(|(_, body)| !may_be.contains(body.as_slice()));
+    wrong.map(|(_, body)| format!("on the bus is {}", String::from_utf8_lossy(body))).collect()
+}
+
+fn confirmed(_: &Life, history: &History) -> Vec<String> {
+    let is_wrong = |request: &Request| request.status() == 200 && !request.is_authentic_and_fresh();
+    let wrong = history.requests.iter().filter(|(_, request)| is_wrong(request));
+    wrong.map(|(number, request)| format!("request {number} ({:?}) was answered 200", request.kind)).collect()
+}
+
+fn malformed(_: &Life, history: &History) -> Vec<String> {
+    let mut violations = Vec::new();
+    for (number, request) in &history.requests {
+        if let Kind::Malformed(malformed) = request.kind
+            && request.status() != malformed.status()
+        {
+            violations.push(format!("request {number} ({malformed:?}) was answered {}", request.status()));
+        }
+    }
+    violations
+}
+
+fn late(_: &Life, history: &History) -> Vec<String> {
+    let took = |request: &Request| request.answer.map_or(i64::MAX, |answer| answer.at - request.waits_since);
+    let late = history.requests.iter().filter(|(_, request)| took(request) > ANSWER_WITHIN);
+    late.map(|(number, request)| format!("request {number} was answered after {} ms", took(request))).collect()
+}
+
+fn odd(_: &Life, history: &History) -> Vec<String> {
+    let is_odd =
+        |request: &Request| request.is_authentic_and_fresh() && ![200, 202, 403, 500].contains(&request.status());
+    let odd = history.requests.iter().filter(|(_, request)| is_odd(request));
+    odd.map(|(number, request)| format!("request {number} was answered {}", request.status())).collect()
+}
+
+fn repeated(life: &Life, history: &History) -> Vec<String> {
+    if !life.terms.is_custom_bus {
+        return Vec::new();
+    }
+    let mut violations = Vec::new();
+    for (place, (at, body)) in history.on_the_bus.iter().enumerate() {
+        let is_repeat = |(later, other): &(i64, Vec<u8>)| later - at < DEDUPLICATION_WINDOW && other == body;
+        if history.on_the_bus[place + 1..].iter().any(is_repeat) {
+            violations.push(format!("twice on the bus is {}", String::from_utf8_lossy(body)));
+        }
+    }
+    violations
+}
+
+fn broken(_: &Life, history: &History) -> Vec<String> {
+    history.broken.clone()
+}

@@ -1,0 +1,122 @@
+//! What happened in a life: what the checks look at, and a trace that a person can read.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+use test_kit::fault::Fault;
+
+use crate::request::{Kind, Sent};
+use crate::services::Labels;
+
+/// What happened in a life.
+#[derive(Debug, Default)]
+pub struct History {
+    /// By the number of the request.
+    pub requests: BTreeMap<usize, Request>,
+    pub reads: Vec<Read>,
+    pub describes: Vec<Describe>,
+    /// What was put on a Classic bus that does not exist.
+    pub dropped: Vec<Drop>,
+    pub deletions: Vec<Deletion>,
+    /// The bodies on the bus, each with the time at which it was put there.
+    pub on_the_bus: Vec<(i64, Vec<u8>)>,
+    /// The bodies in the retry queue and in its dead-letter queue, at the end.
+    pub in_a_queue: Vec<Vec<u8>>,
+    /// The keys of all calls, and whether one may fail without an effect on the answer.
+    pub calls: Vec<String>,
+    /// What went wrong in a way that no promise allows, as it happened.
+    pub broken: Vec<String>,
+    /// How often each thing happened.
+    pub counts: BTreeMap<String, u64>,
+    pub trace: String,
+}
+
+/// A request, and its answer.
+#[derive(Debug)]
+pub struct Request {
+    pub kind: Kind,
+    pub sent: Sent,
+    pub process: usize,
+    pub arrived_at: i64,
+    /// From when on its time counts: its arrival, or the start of the process.
+    pub waits_since: i64,
+    /// When it was handed to the function, by the clock of its process, as Unix time in milliseconds.
+    pub received_at: i64,
+    pub answer: Option<Answer>,
+    /// What went wrong with the calls to SQS that were made for it.
+    pub sends: Vec<Fault>,
+    /// Whether its queue message is in the log.
+    pub is_logged: bool,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
+    pub at: i64,
+    pub status: u64,
+}
+
+/// A GetSecretValue call that Secrets Manager executed.
+#[derive(Debug)]
+pub struct Read {
+    pub process: usize,
+    pub label: String,
+    pub called_at: i64,
+    /// When the process had the answer.
+    pub answered_at: Option<i64>,
+    /// What the labels were on; `None` if the answer is an error.
+    pub labels: Option<Labels>,
+}
+
+/// A DescribeEventBus call.
+#[derive(Debug)]
+pub struct Describe {
+    pub process: usize,
+    pub called_at: i64,
+    /// When the process had the answer.
+    pub answered_at: Option<i64>,
+    pub answer: Existence,
+}
+
+/// What an answer says of the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existence {
+    Found,
+    NotFound,
+    Denied,
+    Unclear,
+}
+
+/// An entry that was put on a bus that does not exist.
+#[derive(Debug)]
+pub struct Drop {
+    pub process: usize,
+    pub called_at: i64,
+    pub body: Vec<u8>,
+}
+
+/// A message that `redrive` let be deleted.
+#[derive(Debug)]
+pub struct Deletion {
+    pub at: i64,
+    pub body: Vec<u8>,
+    pub labels: Labels,
+}
+
+impl History {
+    /// Adds a line to the trace.
+    pub fn trace(&mut self, at: i64, who: &str, what: &str) {
+        let _ = writeln!(self.trace, "{:>12.3}  {who:<11} {what}", at as f64 / 1000.0);
+    }
+
+    /// Counts something.
+    pub fn count(&mut self, what: impl Into<String>) {
+        *self.counts.entry(what.into()).or_default() += 1;
+    }
+
+    /// The hash of the trace, in hex.
+    pub fn hash(&self) -> String {
+        Sha256::digest(&self.trace).iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+}

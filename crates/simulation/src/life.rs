@@ -1,0 +1,89 @@
+//! What a life is made of. It is data: all of it follows from the seed.
+
+use crate::draw::Draws;
+use crate::fault::{self, Outage};
+use crate::operator::{self, Step};
+use crate::request::{self, Arrival};
+
+/// Which calls of a life fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Faults {
+    /// As chance decides, with outages.
+    Drawn,
+    /// None.
+    None,
+    /// The one call with this key, once.
+    Once(String),
+}
+
+/// The pause between requests that is longer than any answer, in milliseconds. Where two lives are compared, a request must
+/// find the same processes idle in both.
+pub const ALONE: i64 = 6_000;
+
+/// One life.
+#[derive(Debug, Clone)]
+pub struct Life {
+    pub draws: Draws,
+    pub faults: Faults,
+    pub terms: Terms,
+    pub arrivals: Vec<Arrival>,
+    pub outages: Vec<Outage>,
+    pub steps: Vec<Step>,
+    /// From here on nothing fails, and the operator has repaired everything; in milliseconds of the life.
+    pub calm_at: i64,
+}
+
+/// What stays the same during a life.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Whether the bus is a Custom Event Bus.
+    pub is_custom_bus: bool,
+    pub has_retry_queue: bool,
+    pub previous_secret_seconds: i64,
+    /// Whether the monotonic clock of a frozen process stands still.
+    pub stops_clock: bool,
+    /// One call in this many fails; 0 for none.
+    pub fault_once_in: u32,
+    /// The slowest usual call, in milliseconds.
+    pub latency: i64,
+    /// How far the clocks of processes may be off, in milliseconds.
+    pub skew: i64,
+    /// Whether nothing else happens than what is drawn for each request: no process is reclaimed, and no call is slow.
+    pub is_alone: bool,
+    /// How long an idle process lives, in milliseconds.
+    pub idle: i64,
+}
+
+impl Life {
+    /// The life of this seed.
+    pub fn new(draws: Draws, faults: Faults) -> Self {
+        let is_alone = faults != Faults::Drawn;
+        let (arrivals, length) = request::arrivals(&draws, if is_alone { ALONE } else { 0 });
+        let outages = if faults == Faults::Drawn { fault::outages(&draws, length) } else { Vec::new() };
+        let steps = operator::steps(&draws, length);
+        let ends = outages.iter().map(|outage| outage.to).chain(steps.iter().map(|step| step.at));
+        let calm_at = ends.chain([length]).max().unwrap_or_default() + 10_000;
+        let mut terms = Terms::of(&draws);
+        if is_alone {
+            terms = Terms { is_alone, latency: terms.latency.min(40), ..terms };
+        }
+        Self { terms, draws, faults, arrivals, outages, steps, calm_at }
+    }
+}
+
+impl Terms {
+    fn of(draws: &Draws) -> Self {
+        let mut draw = draws.of("terms");
+        Self {
+            is_custom_bus: draw.once_in(3),
+            has_retry_queue: !draw.once_in(20),
+            previous_secret_seconds: draw.one_of(&[86_400, 86_400, 86_400, 600, 60, 0]),
+            stops_clock: draw.once_in(2),
+            fault_once_in: draw.one_of(&[0, 300, 50, 50, 10, 3]),
+            latency: draw.one_of(&[10, 40, 40, 150]),
+            skew: draw.one_of(&[0, 0, 20, 400]),
+            is_alone: false,
+            idle: draw.one_of(&[20_000, 300_000, 3_600_000]),
+        }
+    }
+}

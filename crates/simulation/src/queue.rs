@@ -1,0 +1,93 @@
+//! SQS as `redrive` sees it: visibility, receive counts, repeats, any order, and the dead-letter queue.
+
+use serde_json::{Value, json};
+
+use crate::draw::Draws;
+
+/// How long a received message is hidden, in milliseconds (`VisibilityTimeout` of the template).
+pub const HIDDEN_FOR: i64 = 180_000;
+
+/// How often a message is received before SQS moves it to the dead-letter queue (`maxReceiveCount` of the template).
+const MAX_RECEIVES: u32 = 20;
+
+/// The most messages in a batch (`BatchSize` of the template).
+const BATCH: usize = 10;
+
+/// A message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub id: u64,
+    pub text: String,
+    visible_at: i64,
+    receives: u32,
+}
+
+/// The retry queue and its dead-letter queue.
+#[derive(Debug, Default)]
+pub struct Queue {
+    pub messages: Vec<Message>,
+    pub dead_letters: Vec<Message>,
+    sent: u64,
+    batches: u64,
+}
+
+impl Queue {
+    /// Takes a message, which is visible from this time on.
+    pub fn send(&mut self, text: String, visible_at: i64) {
+        self.sent += 1;
+        self.messages.push(Message { id: self.sent, text, visible_at, receives: 0 });
+    }
+
+    /// The next time at which a message can be received.
+    pub fn next_visible(&self) -> Option<i64> {
+        self.messages.iter().map(|message| message.visible_at).min()
+    }
+
+    /// Receives up to ten messages, in any order. What was received too often becomes a dead letter.
+    pub fn receive(&mut self, draws: &Draws, now: i64) -> Vec<Message> {
+        self.batches += 1;
+        let mut draw = draws.of(&format!("batch {}", self.batches));
+        let mut visible: Vec<usize> =
+            (0..self.messages.len()).filter(|&place| self.messages[place].visible_at <= now).collect();
+        let mut batch = Vec::new();
+        while !visible.is_empty() && batch.len() < BATCH {
+            let last = i64::try_from(visible.len()).unwrap_or_default() - 1;
+            let place = visible.swap_remove(usize::try_from(draw.between(0, last)).unwrap_or_default());
+            let message = &mut self.messages[place];
+            message.receives += 1;
+            message.visible_at = now + HIDDEN_FOR;
+            if message.receives <= MAX_RECEIVES {
+                batch.push(message.clone());
+            }
+        }
+        let dead = |message: &Message| message.receives > MAX_RECEIVES;
+        self.dead_letters.extend(self.messages.iter().filter(|message| dead(message)).cloned());
+        self.messages.retain(|message| !dead(message));
+        batch
+    }
+
+    /// Deletes a message. SQS may deliver it once more all the same.
+    pub fn delete(&mut self, id: u64, is_delivered_again_at: Option<i64>) {
+        match is_delivered_again_at {
+            Some(time) => self
+                .messages
+                .iter_mut()
+                .filter(|message| message.id == id)
+                .for_each(|message| message.visible_at = time),
+            None => self.messages.retain(|message| message.id != id),
+        }
+    }
+
+    /// Moves the dead letters back, as *Start DLQ redrive* does.
+    pub fn redrive(&mut self, now: i64) {
+        for message in std::mem::take(&mut self.dead_letters) {
+            self.send(message.text, now);
+        }
+    }
+}
+
+/// The event that the event source mapping makes of messages.
+pub fn event(messages: &[Message]) -> Value {
+    let record = |message: &Message| json!({"messageId": message.id.to_string(), "body": message.text});
+    json!({"Records": messages.iter().map(record).collect::<Vec<_>>()})
+}

@@ -1,0 +1,130 @@
+//! Lives many lives, finds the ones that break a promise, and shrinks them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
+
+use momento_eventbridge::simulation;
+use tracing::subscriber::NoSubscriber;
+
+use crate::checks::CHECKS;
+use crate::draw::Draws;
+use crate::history::{History, Request};
+use crate::life::{ALONE, Faults, Life};
+use crate::world;
+
+/// What a life broke: the promise, and what contradicts it.
+pub type Violation = (&'static str, String);
+
+/// The promise that is checked by living a life twice.
+const ONE_FAULT: &str = "One passing fault never changes an answer.";
+
+thread_local! {
+    static PANICS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A life that was lived.
+pub struct Lived {
+    pub life: Life,
+    pub history: History,
+    pub violations: Vec<Violation>,
+}
+
+/// Prepares this process: what the functions log and the messages of panics are kept, in place of being printed.
+pub fn prepare() {
+    tracing::subscriber::set_global_default(NoSubscriber::default()).expect("the first subscriber");
+    let is_json = |name: &str| Ok((name == "AWS_LAMBDA_LOG_FORMAT").then(|| "JSON".to_owned()));
+    simulation::start_log(&is_json).expect("valid settings");
+    panic::set_hook(Box::new(|panic| PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()))));
+}
+
+/// Lives the life of these draws. Every third is lived without faults, and once more with a single one.
+pub fn live(draws: &Draws) -> Lived {
+    if !draws.seed.is_multiple_of(3) {
+        return one(draws, Faults::Drawn);
+    }
+    let without = one(draws, Faults::None);
+    if without.history.calls.is_empty() || !without.violations.is_empty() {
+        return without;
+    }
+    let faulty = draws.of("the one fault").one_of(&without.history.calls);
+    if draws.is_left_out(&format!("fault of {faulty}")) {
+        return without;
+    }
+    let mut with = one(draws, Faults::Once(faulty));
+    // What the operator changes while a request is answered may come before or after it.
+    let is_apart = |request: &Request| {
+        let steps = without.life.steps.iter().map(|step| step.at);
+        !steps.chain([without.life.calm_at]).any(|at| (0..ALONE).contains(&(at - request.arrived_at)))
+    };
+    let answers = |history: &History| -> BTreeMap<usize, Option<u64>> {
+        let requests = history.requests.iter().filter(|(_, request)| is_apart(request));
+        requests.map(|(number, request)| (*number, request.answer.map(|answer| answer.status))).collect()
+    };
+    let (before, after) = (answers(&without.history), answers(&with.history));
+    for (number, status) in before {
+        if after.get(&number) != Some(&status) {
+            let after = after.get(&number).copied().flatten().unwrap_or_default();
+            let what =
+                format!("request {number} is answered {} without it, and {after} with it", status.unwrap_or_default());
+            with.violations.push((ONE_FAULT, what));
+        }
+    }
+    with
+}
+
+fn one(draws: &Draws, faults: Faults) -> Lived {
+    let life = Life::new(draws.clone(), faults);
+    PANICS.take();
+    let history = panic::catch_unwind(AssertUnwindSafe(|| world::live(&life)));
+    let panics = PANICS.take();
+    let mut history = history.unwrap_or_default();
+    history.broken.extend(panics);
+    let found = |check: &crate::checks::Check| {
+        let promise = check.promise;
+        (check.violations)(&life, &history).into_iter().map(move |what| (promise, what)).collect::<Vec<_>>()
+    };
+    let violations = CHECKS.iter().flat_map(found).collect();
+    Lived { life, history, violations }
+}
+
+/// Leaves out of a life that breaks promises all that it needs not, and returns the rest of it.
+pub fn shrink(draws: &Draws) -> Lived {
+    let mut smallest = live(draws);
+    let Some(&(promise, _)) = smallest.violations.first() else { return smallest };
+    let breaks = |lived: &Lived| lived.violations.iter().any(|(broken, _)| *broken == promise);
+    loop {
+        let keys = keys(&smallest);
+        let mut size = keys.len().div_ceil(2);
+        let before = smallest.life.draws.left_out.len();
+        while size > 0 {
+            for part in keys.chunks(size) {
+                let mut draws = smallest.life.draws.clone();
+                draws.left_out.extend(part.iter().cloned());
+                if draws.left_out.len() > smallest.life.draws.left_out.len() {
+                    let lived = live(&draws);
+                    if breaks(&lived) {
+                        smallest = lived;
+                    }
+                }
+            }
+            size /= 2;
+        }
+        if smallest.life.draws.left_out.len() == before {
+            return smallest;
+        }
+    }
+}
+
+/// The keys of what happens in a life and may be left out.
+fn keys(lived: &Lived) -> Vec<String> {
+    let Lived { life, history, .. } = lived;
+    let faults = history.calls.iter().map(|call| format!("fault of {call}"));
+    let faults = faults.filter(|_| life.faults == Faults::Drawn);
+    let keys = life.arrivals.iter().map(|arrival| arrival.key.clone());
+    keys.chain(life.outages.iter().map(|outage| outage.key.clone()))
+        .chain(life.steps.iter().map(|step| step.key.clone()))
+        .chain(faults)
+        .filter(|key| !life.draws.is_left_out(key))
+        .collect()
+}
