@@ -10,7 +10,6 @@ mod redrive;
 mod secrets;
 mod sqs;
 mod table;
-mod transient;
 mod unverified;
 
 use std::process::ExitCode;
@@ -35,13 +34,12 @@ fn main() -> ExitCode {
     let both = [Bus::Classic, Bus::Custom].as_slice();
     let (classic, custom) = (&both[..1], &both[1..]);
     type List = fn() -> Vec<Case>;
-    let sections: [(_, _, &[Bus], List); 10] = [
+    let sections: [(_, _, &[Bus], List); 9] = [
         ("EventBridge fails", WEBHOOK_COLUMNS, both, eventbridge::cases),
         ("Errors of a Classic event bus", WEBHOOK_COLUMNS, classic, classic_bus::cases),
         ("Errors of a Custom Event Bus", WEBHOOK_COLUMNS, custom, custom_bus::cases),
         ("EventBridge and SQS fail", WEBHOOK_COLUMNS, both, sqs::cases),
         ("Secrets Manager fails", WEBHOOK_COLUMNS, both, secrets::cases),
-        ("Transient errors with a status below 500", WEBHOOK_COLUMNS, both, transient::cases),
         ("Redrive from the retry queue, in batches of ten", REDRIVE_COLUMNS, both, redrive::cases),
         ("Redrive to a Classic event bus", REDRIVE_COLUMNS, classic, classic_bus::redrive_cases),
         ("Redrive to a Custom Event Bus", REDRIVE_COLUMNS, custom, custom_bus::redrive_cases),

@@ -26,9 +26,10 @@ pub struct Outage {
 }
 
 const EXPIRED: &str = "Signature expired: 20240914T053759Z is now earlier than 20240914T054000Z.";
+const EARLY: &str = "Signature not yet current: 20240914T053759Z is still later than 20240914T053000Z.";
 
 /// What passes: once, it never changes an answer.
-const PASSING: [Fault; 15] = [
+const PASSING: [Fault; 22] = [
     Fault::Reset,
     Fault::ResponseLost,
     Fault::Hang,
@@ -38,11 +39,18 @@ const PASSING: [Fault; 15] = [
     Fault::Html(502),
     Fault::Html(503),
     Fault::Error(400, "ThrottlingException"),
+    Fault::Error(400, "ThrottledException"),
+    Fault::Error(400, "RequestLimitExceeded"),
+    Fault::Error(400, "SlowDown"),
+    Fault::Error(400, "KmsThrottled"),
     Fault::Error(400, "RequestTimeout"),
+    Fault::Error(400, "RequestTimeoutException"),
     Fault::Error(500, "InternalFailure"),
     Fault::Error(503, "ServiceUnavailable"),
+    Fault::Error(403, "RequestExpired"),
     Fault::Error(403, "RequestTimeTooSkewed"),
     Fault::Refused(403, "InvalidSignatureException", EXPIRED),
+    Fault::Refused(403, "InvalidSignatureException", EARLY),
     Fault::Slow(Duration::from_millis(400)),
 ];
 
