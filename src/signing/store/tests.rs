@@ -219,6 +219,17 @@ async fn access_denied_for_awspending_is_a_failure_only_after_another_response()
 }
 
 #[tokio::test(start_paused = true)]
+async fn awspending_left_on_the_current_version_is_no_rotation_in_progress() {
+    for (pending, expected) in [("known", "forged"), ("pending", "rotating")] {
+        let secrets = SecretsManager::default();
+        secrets.put("AWSCURRENT", "known", MINUTE, ms(10));
+        secrets.put("AWSPENDING", pending, 0, ms(10));
+        let store = started(&secrets, DAY).await;
+        assert_eq!(judge(&store, "other").await, expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_for_awspending_counts_even_if_the_rest_of_its_read_failed() {
     let secrets = SecretsManager::default();
     secrets.put("AWSCURRENT", "known", MINUTE, ms(10));
