@@ -57,8 +57,13 @@ pub fn live(draws: &Draws) -> Lived {
         let steps = without.life.steps.iter().map(|step| step.at);
         !steps.chain([without.life.calm_at]).any(|at| (0..ALONE).contains(&(at - request.arrived_at)))
     };
+    // Nor does it matter which of two answers comes first: to a put into nothing, or to the question whether the bus is there.
+    let is_dropped = |request: &Request| {
+        let dropped = without.history.dropped.iter().chain(&with.history.dropped);
+        dropped.map(|drop| &drop.body).any(|body| *body == request.sent.body)
+    };
     let answers = |history: &History| -> BTreeMap<usize, Option<u64>> {
-        let requests = history.requests.iter().filter(|(_, request)| is_apart(request));
+        let requests = history.requests.iter().filter(|(_, request)| is_apart(request) && !is_dropped(request));
         requests.map(|(number, request)| (*number, request.answer.map(|answer| answer.status))).collect()
     };
     let (before, after) = (answers(&without.history), answers(&with.history));
