@@ -12,6 +12,8 @@ use crate::runs::EVERY_KIND;
 
 pub const PAGE: &str = "logs-and-metrics.md";
 const SAMPLES: &str = "records.md";
+const RUN: &str = "is not what the functions write: run `make observed`, and review the changes.";
+const BY_HAND: &str = "left is what the table lists, right is what the functions write: correct the table by hand.";
 const WIDTH: usize = 118;
 
 /// What CloudWatch Logs adds to each event, and its price in dollars for a GB of a function's log in US East (N. Virginia).
@@ -68,13 +70,17 @@ fn records_text() -> String {
 fn check_records(shown: &str) {
     let shown: BTreeMap<_, _> = shown.split("\n## ").skip(1).map(|sample| sample.split_once("\n").unwrap()).collect();
     let samples: BTreeMap<_, _> = samples().into_iter().collect();
-    assert!(shown.keys().copied().eq(samples.keys()), "not these samples: {:?}", samples.keys());
+    assert!(shown.keys().copied().eq(samples.keys()), "docs/{SAMPLES} {RUN} It should have: {:?}", samples.keys());
     for (heading, text) in shown {
         let sample: Value = serde_json::from_str(text.trim().trim_matches('`')).expect("JSON");
         let (record, members) = (samples[heading], sample.as_object().expect("an object"));
-        assert!(members.keys().map(String::as_str).eq(record.names()), "{heading}: {}", record.line);
+        assert!(
+            members.keys().map(String::as_str).eq(record.names()),
+            "docs/{SAMPLES}, {heading}, {RUN} {}",
+            record.line
+        );
         for name in ["level", "message", "outcome", "reason", "error"] {
-            assert_eq!(sample[name], record.fields[name], "{heading}");
+            assert_eq!(sample[name], record.fields[name], "docs/{SAMPLES}, {heading}, {RUN}");
         }
     }
 }
@@ -92,12 +98,12 @@ fn costs_text() -> String {
 
 fn check_costs(shown: &str) {
     let rows: Vec<Vec<_>> = table(shown).collect();
-    assert!(rows.iter().map(|row| row[0]).eq(sizes().into_iter().map(|(name, ..)| name)), "{shown}");
+    assert!(rows.iter().map(|row| row[0]).eq(sizes().into_iter().map(|(name, ..)| name)), "docs/{PAGE} {RUN}\n{shown}");
     for (row, (name, record, metrics)) in rows.iter().zip(sizes()) {
         let bytes = |cell: &str| cell.trim_end_matches(" B").parse::<usize>().expect("bytes");
         // A time may have another number of digits, and only the first request of a process has the metric ColdStart.
-        assert!(bytes(row[1]).abs_diff(record) <= 30, "{name}: {record}");
-        assert!(bytes(row[2]).abs_diff(metrics) <= 70, "{name}: {metrics}");
+        assert!(bytes(row[1]).abs_diff(record) <= 30, "docs/{PAGE}, {name}: {record}. It {RUN}");
+        assert!(bytes(row[2]).abs_diff(metrics) <= 70, "docs/{PAGE}, {name}: {metrics}. It {RUN}");
     }
 }
 
@@ -166,7 +172,7 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
 fn the_table_of_fields_lists_exactly_those_that_occur() {
     let section = section("### Fields");
     let listed: BTreeSet<_> = table(&section).flat_map(|row| names(row[0]).collect::<Vec<_>>()).collect();
-    assert_eq!(listed, EVERY_KIND.records().flat_map(Record::names).collect());
+    assert_eq!(listed, EVERY_KIND.records().flat_map(Record::names).collect(), "docs/{PAGE}, Fields; {BY_HAND}");
 }
 
 #[test]
@@ -175,7 +181,8 @@ fn the_outcomes_in_that_table_are_exactly_those_that_occur() {
     let row = table(&section).find(|row| row[0] == "`outcome`").expect("a row");
     assert_eq!(
         names(row[1]).collect::<BTreeSet<_>>(),
-        EVERY_KIND.records().map(|record| record.text("outcome")).collect()
+        EVERY_KIND.records().map(|record| record.text("outcome")).collect(),
+        "docs/{PAGE}, Fields, the row of `outcome`; {BY_HAND}"
     );
 }
 
@@ -185,6 +192,7 @@ fn the_table_of_metrics_lists_exactly_those_that_occur_with_their_units() {
     let rows: Vec<_> = table(&section).collect();
     let listed: BTreeMap<_, _> = rows.iter().map(|row| (row[0].trim_matches('`'), row[2].to_owned())).collect();
     let values = EVERY_KIND.outputs().flat_map(|output| &output.metrics).flat_map(|line| &line.values);
-    assert_eq!(listed, values.map(|(name, (unit, _))| (name.as_str(), format!("{unit:?}"))).collect());
-    assert_eq!(rows.len(), listed.len());
+    let written: BTreeMap<_, _> = values.map(|(name, (unit, _))| (name.as_str(), format!("{unit:?}"))).collect();
+    assert_eq!(listed, written, "docs/{PAGE}, Metrics; {BY_HAND}");
+    assert_eq!(rows.len(), listed.len(), "docs/{PAGE}, Metrics: a metric is listed twice.");
 }
