@@ -21,6 +21,10 @@ const PENDING: &str = "AWSPENDING";
 /// How old an `AWSPENDING` version may be to count as a rotation in progress, in milliseconds.
 const ROTATION: i64 = 1_800_000;
 
+/// A request that is judged by a read was received at most this long before, in milliseconds. What was received before the
+/// previous secret's time was over is accepted.
+const RECEIVED_WITHIN: i64 = 5_000;
+
 /// Reads one secret.
 #[derive(Debug)]
 pub(super) struct Reader {
@@ -90,7 +94,7 @@ impl Reader {
             self.warn_of_short_keys(before, &known);
             learn(known.clone());
             // Read after the current one, so that a change in between hides no secret.
-            let known = if labels.always_previous || known.accepts_previous_at(clock::now()) {
+            let known = if labels.always_previous || known.accepts_previous_at(clock::now() - RECEIVED_WITHIN) {
                 let known = self.with_previous(known).await?;
                 learn(known.clone());
                 known

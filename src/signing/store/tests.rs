@@ -79,10 +79,15 @@ fn ms(milliseconds: u64) -> Duration {
 }
 
 async fn judge(store: &SecretStore, secret: &str) -> &'static str {
+    judge_received_before(store, secret, 0).await
+}
+
+/// Judges a request that was received this many milliseconds ago.
+async fn judge_received_before(store: &SecretStore, secret: &str, milliseconds: i64) -> &'static str {
     let mut signature = [0; 32];
     hex::decode_to_slice(sign(secret.as_bytes(), b"{}"), &mut signature).unwrap();
     let signed = Signed { body: b"{}".to_vec(), signature };
-    match store.judge(signed, clock::now(), Deadline::after(ms(4_300))).await {
+    match store.judge(signed, clock::now() - milliseconds, Deadline::after(ms(4_300))).await {
         Judgement::Authentic(_) => "authentic",
         Judgement::Forged { .. } => "forged",
         Judgement::CannotBeJudged(_, CannotBeJudged::SecretUnavailable(_)) => "unavailable",
@@ -240,4 +245,14 @@ async fn an_answer_for_awspending_counts_even_if_the_rest_of_its_read_failed() {
         freeze(&store, 3_001);
         assert_eq!(judge(&store, "other").await, "unavailable");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_received_before_the_secret_was_changed_is_accepted_in_a_process_that_starts_meanwhile() {
+    let secrets = SecretsManager::default();
+    secrets.put("AWSCURRENT", "new", 500, ms(10));
+    secrets.put("AWSPREVIOUS", "old", MINUTE, ms(10));
+    let store = secrets.store(Duration::ZERO);
+    assert_eq!(judge_received_before(&store, "old", 1_000).await, "authentic");
+    assert_eq!(judge_received_before(&store, "old", 0).await, "forged");
 }
