@@ -41,7 +41,7 @@ const DEDUPLICATION_WINDOW: i64 = 300_000;
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
 /// Every check of one life.
-pub const CHECKS: [Check; 14] = [
+pub const CHECKS: [Check; 15] = [
     Check { promise: "What was answered 200 is on the bus.", violations: delivered },
     Check { promise: "Nothing is put on a bus whose absence could be known.", violations: dropped },
     Check { promise: "What was answered 202 is on the bus or in a dead-letter queue in the end.", violations: kept },
@@ -55,6 +55,7 @@ pub const CHECKS: [Check; 14] = [
     },
     Check { promise: "Nothing forged, stale or from the future gets on the bus.", violations: forged },
     Check { promise: "A forged request is never answered 200.", violations: confirmed },
+    Check { promise: "A secret is not accepted after its time.", violations: expired },
     Check { promise: "Secrets that were read more than 300 s ago are read again before they judge.", violations: old },
     Check { promise: "A request that can be judged is not kept unverified.", violations: unjudged },
     Check { promise: "A malformed request has its status, whatever fails.", violations: malformed },
@@ -185,17 +186,21 @@ fn may_be_refused(life: &Life, history: &History, request: &Request) -> bool {
         let reads = reads_for(history, request).filter(|read| read.label == label && is_answered_for(read, request));
         reads.filter_map(|read| read.labels.as_ref()).any(is_it)
     };
-    let lifetime = life.terms.previous_secret_seconds * 1000;
     let is_not_current = |labels: &Labels| labels.current.as_ref().is_none_or(|current| !current.holds(secret));
     let is_over = |labels: &Labels| {
-        let Some(current) = &labels.current else { return true };
-        let changed_at = if lifetime > 0 { seen_at(history, request, current) } else { None };
-        current.created_at.max(changed_at.unwrap_or(i64::MIN)) + lifetime <= request.received_at
+        labels.current.as_ref().is_none_or(|current| is_previous_over(life, history, request, current))
     };
     let is_not_previous = |labels: &Labels| labels.previous.as_ref().is_none_or(|previous| !previous.holds(secret));
     let is_not_accepted = found("AWSCURRENT", &|labels| is_not_current(labels) && is_over(labels))
         || (found("AWSCURRENT", &is_not_current) && found("AWSPREVIOUS", &is_not_previous));
     is_not_accepted && (found("AWSPENDING", &|labels| !labels.is_rotating) || never_had_pending(history, request))
+}
+
+/// Whether the secret before this one was no longer accepted when the request was received.
+fn is_previous_over(life: &Life, history: &History, request: &Request, current: &Labelled) -> bool {
+    let lifetime = life.terms.previous_secret_seconds * 1000;
+    let changed_at = if lifetime > 0 { seen_at(history, request, current) } else { None };
+    current.created_at.max(changed_at.unwrap_or(i64::MIN)) + lifetime <= request.received_at
 }
 
 /// When the process of a request saw that this version became the current one, if it knew another before.
@@ -284,6 +289,24 @@ fn forged(_: &Life, history: &History) -> Vec<String> {
 fn confirmed(_: &Life, history: &History) -> Vec<String> {
     let is_wrong = |request: &Request| request.status() == 200 && !request.is_authentic_and_fresh();
     let wrong = history.requests.iter().filter(|(_, request)| is_wrong(request));
+    wrong.map(|(number, request)| format!("request {number} ({:?}) was answered 200", request.kind)).collect()
+}
+
+/// Answered 200, although the latest answer that the process had names another secret, and the time of this one was over.
+fn expired(life: &Life, history: &History) -> Vec<String> {
+    let is_expired = |request: &Request| {
+        let Some(secret) = &request.sent.signed_with else { return false };
+        let had = |read: &&Read| {
+            let is_its = read.process == request.process && read.label == "AWSCURRENT";
+            is_its && is_answered_for(read, request)
+        };
+        let latest = history.reads.iter().filter(had).max_by_key(|read| read.called_at);
+        let current = latest.and_then(|read| read.labels.as_ref()).and_then(|labels| labels.current.as_ref());
+        current.is_some_and(|current| {
+            current.is_valid() && !current.holds(secret) && is_previous_over(life, history, request, current)
+        })
+    };
+    let wrong = history.requests.iter().filter(|(_, request)| request.status() == 200 && is_expired(request));
     wrong.map(|(number, request)| format!("request {number} ({:?}) was answered 200", request.kind)).collect()
 }
 
