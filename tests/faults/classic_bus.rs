@@ -11,7 +11,7 @@ use test_kit::retry_queue::{batch, failures};
 use test_kit::runtime_api::RuntimeApi;
 use test_kit::sandbox::{BUS, Bus, Function, Sandbox};
 
-use crate::case::{Case, Failure, Failures, Target, cold, cold_with, describes, fail, puts, warm, warmed_up};
+use crate::case::{Case, Failure, Failures, Target, cold, cold_with, describes, fail, puts, warm};
 use crate::checks::{delivered, post_and_check, queued};
 use crate::redrive::{self, failing, good, good_messages};
 use crate::table::{Row, Start};
