@@ -95,7 +95,7 @@ fn delivered(_: &Life, history: &History) -> Vec<String> {
 }
 
 /// A *found* counts for a minute; then, and while nothing is known, a process asks again at least every 5 s, for which its
-/// three attempts take less than 3 s.
+/// three attempts take less than 3 s. A process that was frozen before the answer came has asked too.
 fn dropped(_: &Life, history: &History) -> Vec<String> {
     const FOUND_FOR: i64 = 60_000;
     const ASKS_WITHIN: i64 = 5_000 + 3_000;
@@ -108,6 +108,7 @@ fn dropped(_: &Life, history: &History) -> Vec<String> {
             Some((Existence::NotFound, _)) => false,
             Some((Existence::Denied, _)) => true,
             Some((Existence::Found, at)) if drop.called_at - at <= FOUND_FOR + ASKS_WITHIN => true,
+            _ if asked().any(|describe| describe.was_frozen && describe.called_at < drop.called_at) => true,
             _ => asked().any(|describe| {
                 (drop.called_at - ASKS_WITHIN..=drop.called_at + ASKS_WITHIN).contains(&describe.called_at)
             }),

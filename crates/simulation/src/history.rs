@@ -77,6 +77,8 @@ pub struct Describe {
     /// When the process had the answer.
     pub answered_at: Option<i64>,
     pub answer: Existence,
+    /// Whether the process was frozen when the answer came, so that it had it late or never.
+    pub was_frozen: bool,
 }
 
 /// What an answer says of the bus.

@@ -60,7 +60,13 @@ impl World<'_> {
                     Fault::Error(_, "AccessDeniedException") => Existence::Denied,
                     _ => Existence::Unclear,
                 };
-                self.history.describes.push(Describe { process: place, called_at, answered_at: None, answer });
+                self.history.describes.push(Describe {
+                    process: place,
+                    called_at,
+                    answered_at: None,
+                    answer,
+                    was_frozen: false,
+                });
                 Question::Describe(self.history.describes.len() - 1)
             }
             _ => Question::Other,
@@ -134,6 +140,9 @@ impl World<'_> {
     pub(super) fn reply(&mut self, place: usize, letter: Letter) {
         let slot = &mut self.slots[place];
         if slot.frozen_at.is_some() {
+            if let Question::Describe(place) = letter.answers {
+                self.history.describes[place].was_frozen = true;
+            }
             slot.mail.push(letter);
             return;
         }
