@@ -62,10 +62,10 @@ def main() -> int:
     bugs = tomllib.loads((ROOT / "crates/simulation/bugs.toml").read_text())["bug"]
     only = sys.argv[1:]
     shutil.rmtree(COPY, ignore_errors=True)
+    COPY.mkdir(parents=True)
     for part in PARTS:
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copyfile
-        COPY.mkdir(parents=True, exist_ok=True)
         copy(source, COPY / part)
     unseen = 0
     for bug in bugs:

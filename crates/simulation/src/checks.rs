@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use test_kit::fake_aws::DEDUPLICATION_WINDOW;
 use test_kit::fault::Fault;
 
 use crate::history::{Drop, Existence, History, Read, Request};
@@ -33,9 +34,6 @@ const MISMATCH_IS_FINAL_AFTER: i64 = 45 * 60_000;
 
 /// How far the clocks of two processes are apart at most, in milliseconds.
 const CLOCKS_DIFFER: i64 = 1_000;
-
-/// How long a Custom Event Bus suppresses a repeat, in milliseconds.
-const DEDUPLICATION_WINDOW: i64 = 300_000;
 
 /// The largest body that is kept unverified, in bytes.
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
@@ -153,7 +151,7 @@ fn lost(life: &Life, history: &History) -> Vec<String> {
         if life.terms.has_retry_queue && !has_failed && !is_too_large {
             violations.push(format!("request {number} was answered 500, and the retry queue did not fail"));
         }
-        if !request.is_logged && knew_its_secret(life, history, request) {
+        if !request.is_logged && knew_its_secret(history, request) {
             violations.push(format!("request {number} was answered 500, could be verified, and is not in the log"));
         }
     }
@@ -161,17 +159,18 @@ fn lost(life: &Life, history: &History) -> Vec<String> {
 }
 
 /// Whether the latest answer of Secrets Manager that its process had before its response holds the secret that signed it.
-fn knew_its_secret(life: &Life, history: &History, request: &Request) -> bool {
+fn knew_its_secret(history: &History, request: &Request) -> bool {
     let (Some(secret), Some(answer)) = (&request.sent.signed_with, request.answer) else { return false };
+    latest_current(history, request, answer.at - 1).is_some_and(|current| current.holds(secret))
+}
+
+/// The current version as its process had it by this time, in milliseconds of the life.
+fn latest_current<'a>(history: &'a History, request: &Request, by: i64) -> Option<&'a Labelled> {
     let had = |read: &&Read| {
-        read.process == request.process
-            && read.label == "AWSCURRENT"
-            && read.answered_at.is_some_and(|at| at < answer.at)
+        let is_its = read.process == request.process && read.label == "AWSCURRENT";
+        is_its && read.answered_at.is_some_and(|at| at <= by)
     };
-    let latest = history.reads.iter().filter(had).max_by_key(|read| read.called_at);
-    let known = latest.and_then(|read| read.labels.as_ref()).and_then(|labels| labels.current.as_ref());
-    let is_older_than_its_bus = life.terms.has_retry_queue || request.sends.is_empty();
-    is_older_than_its_bus && known.is_some_and(|current| current.holds(secret))
+    history.reads.iter().filter(had).max_by_key(|read| read.called_at)?.labels.as_ref()?.current.as_ref()
 }
 
 fn refused(life: &Life, history: &History) -> Vec<String> {
@@ -296,14 +295,8 @@ fn confirmed(_: &Life, history: &History) -> Vec<String> {
 /// Answered 200, although the latest answer that the process had names another secret, and the time of this one was over.
 fn expired(life: &Life, history: &History) -> Vec<String> {
     let is_expired = |request: &Request| {
-        let Some(secret) = &request.sent.signed_with else { return false };
-        let had = |read: &&Read| {
-            let is_its = read.process == request.process && read.label == "AWSCURRENT";
-            is_its && is_answered_for(read, request)
-        };
-        let latest = history.reads.iter().filter(had).max_by_key(|read| read.called_at);
-        let current = latest.and_then(|read| read.labels.as_ref()).and_then(|labels| labels.current.as_ref());
-        current.is_some_and(|current| {
+        let (Some(secret), Some(answer)) = (&request.sent.signed_with, request.answer) else { return false };
+        latest_current(history, request, answer.at).is_some_and(|current| {
             current.is_valid() && !current.holds(secret) && is_previous_over(life, history, request, current)
         })
     };
@@ -342,7 +335,9 @@ fn repeated(life: &Life, history: &History) -> Vec<String> {
     }
     let mut violations = Vec::new();
     for (place, (at, body)) in history.on_the_bus.iter().enumerate() {
-        let is_repeat = |(later, other): &(i64, Vec<u8>)| later - at < DEDUPLICATION_WINDOW && other == body;
+        let is_repeat = |(later, other): &(i64, Vec<u8>)| {
+            i128::from(later - at) < DEDUPLICATION_WINDOW.as_millis().cast_signed() && other == body
+        };
         if history.on_the_bus[place + 1..].iter().any(is_repeat) {
             violations.push(format!("twice on the bus is {}", String::from_utf8_lossy(body)));
         }

@@ -23,7 +23,7 @@ pub struct History {
     pub on_the_bus: Vec<(i64, Vec<u8>)>,
     /// The bodies in the retry queue and in its dead-letter queue, at the end.
     pub in_a_queue: Vec<Vec<u8>>,
-    /// The keys of all calls, and whether one may fail without an effect on the answer.
+    /// The keys of all calls.
     pub calls: Vec<String>,
     /// What went wrong in a way that no promise allows, as it happened.
     pub broken: Vec<String>,

@@ -48,8 +48,6 @@ pub struct Terms {
     pub latency: i64,
     /// How far the clocks of processes may be off, in milliseconds.
     pub skew: i64,
-    /// Whether nothing else happens than what is drawn for each request: no process is reclaimed, and no call is slow.
-    pub is_alone: bool,
     /// How long an idle process lives, in milliseconds.
     pub idle: i64,
 }
@@ -57,17 +55,22 @@ pub struct Terms {
 impl Life {
     /// The life of this seed.
     pub fn new(draws: Draws, faults: Faults) -> Self {
-        let is_alone = faults != Faults::Drawn;
-        let (arrivals, length) = request::arrivals(&draws, if is_alone { ALONE } else { 0 });
-        let outages = if faults == Faults::Drawn { fault::outages(&draws, length) } else { Vec::new() };
+        let is_compared = faults != Faults::Drawn;
+        let (arrivals, length) = request::arrivals(&draws, if is_compared { ALONE } else { 0 });
+        let outages = if is_compared { Vec::new() } else { fault::outages(&draws, length) };
         let steps = operator::steps(&draws, length);
         let ends = outages.iter().map(|outage| outage.to).chain(steps.iter().map(|step| step.at));
         let calm_at = ends.chain([length]).max().unwrap_or_default() + 10_000;
         let mut terms = Terms::of(&draws);
-        if is_alone {
-            terms = Terms { is_alone, latency: terms.latency.min(40), ..terms };
+        if is_compared {
+            terms.latency = terms.latency.min(40);
         }
         Self { terms, draws, faults, arrivals, outages, steps, calm_at }
+    }
+
+    /// Whether it is compared with another: then no process is reclaimed, and no call is slow but by its fault.
+    pub fn is_compared(&self) -> bool {
+        self.faults != Faults::Drawn
     }
 }
 
@@ -82,7 +85,6 @@ impl Terms {
             fault_once_in: draw.one_of(&[0, 300, 50, 50, 10, 3]),
             latency: draw.one_of(&[10, 40, 40, 150]),
             skew: draw.one_of(&[0, 0, 20, 400]),
-            is_alone: false,
             idle: draw.one_of(&[20_000, 300_000, 3_600_000]),
         }
     }

@@ -73,7 +73,7 @@ fn main() -> Result<ExitCode, lexopt::Error> {
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A seed that nobody has lived yet.
+/// A new seed, from the time.
 fn random() -> u64 {
     let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since_epoch.as_micros()).unwrap_or_default() * 1_000

@@ -45,7 +45,7 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Whether it is no slip of the operator's that begins like JSON.
+    /// Whether it is a secret, and not JSON that is cut.
     pub fn is_valid(&self) -> bool {
         !self.text.starts_with('{')
     }

@@ -20,7 +20,7 @@ enum Event {
     /// The request with this place arrives at the Function URL.
     Request(usize),
     /// A process is started before a request needs it.
-    Prewarm(String),
+    Prewarm,
     /// A call arrives at its service.
     Call(usize, ServiceName, String, Box<Call>, i64),
     /// Its answer arrives at the process.
@@ -120,7 +120,7 @@ impl<'a> World<'a> {
         let mut draw = life.draws.of("prewarm");
         if draw.once_in(4) {
             let at = draw.between(0, life.calm_at);
-            world.at(at, Event::Prewarm("prewarm".to_owned()));
+            world.at(at, Event::Prewarm);
         }
         world.at(life.calm_at, Event::Calm);
         world
@@ -162,7 +162,7 @@ impl<'a> World<'a> {
     fn handle(&mut self, event: Event) {
         match event {
             Event::Request(place) => self.request(place),
-            Event::Prewarm(key) => self.start(FunctionName::Webhook, &key, None),
+            Event::Prewarm => self.start(FunctionName::Webhook, "prewarm", None),
             Event::Call(place, service, key, call, called_at) => self.call(place, service, key, *call, called_at),
             Event::Reply(place, letter) => self.reply(place, letter),
             Event::Freeze(place, invocation) => {

@@ -169,7 +169,7 @@ impl World<'_> {
         let freeze = self.now + if draw.once_in(3) { draw.magnitude(1, 400) } else { 0 };
         let reclaim = freeze + draw.magnitude(1_000, self.life.terms.idle);
         self.at(freeze, Event::Freeze(place, invocation));
-        if !self.life.terms.is_alone {
+        if !self.life.is_compared() {
             self.at(reclaim, Event::Reclaim(place, invocation));
         }
     }
