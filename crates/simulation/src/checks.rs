@@ -1,6 +1,6 @@
 //! What must hold in every life: each promise with the check that holds it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use test_kit::fake_aws::DEDUPLICATION_WINDOW;
 use test_kit::fault::Fault;
@@ -32,6 +32,12 @@ const OLD_AFTER: i64 = 300_000;
 /// How long a request that no known secret signed stays in the queue, in milliseconds.
 const MISMATCH_IS_FINAL_AFTER: i64 = 45 * 60_000;
 
+/// The most calls for one label that a process makes within 3 s: four reads, each with two times three attempts.
+const CALLS_FOR_A_LABEL: usize = 24;
+
+/// How long an invocation of `redrive` lasts at most, in milliseconds.
+const REDRIVE_LASTS: i64 = 30_000;
+
 /// How far the clocks of two processes are apart at most, in milliseconds.
 const CLOCKS_DIFFER: i64 = 1_000;
 
@@ -39,10 +45,12 @@ const CLOCKS_DIFFER: i64 = 1_000;
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
 /// Every check of one life.
-pub const CHECKS: [Check; 15] = [
+pub const CHECKS: [Check; 18] = [
     Check { promise: "What was answered 200 is on the bus.", violations: delivered },
     Check { promise: "Nothing is put on a bus whose absence could be known.", violations: dropped },
+    Check { promise: "After the answer that the bus is missing, nothing is answered 200.", violations: missing },
     Check { promise: "What was answered 202 is on the bus or in a dead-letter queue in the end.", violations: kept },
+    Check { promise: "What another version queued is on the bus, or stays if it is unknown.", violations: others },
     Check {
         promise: "A 500 means that the retry queue failed, and the event is in the log if it could be verified.",
         violations: lost,
@@ -56,6 +64,7 @@ pub const CHECKS: [Check; 15] = [
     Check { promise: "A secret is not accepted after its time.", violations: expired },
     Check { promise: "Secrets that were read more than 300 s ago are read again before they judge.", violations: old },
     Check { promise: "A request that can be judged is not kept unverified.", violations: unjudged },
+    Check { promise: "Forged requests cost few reads of the secret.", violations: frequent },
     Check { promise: "A malformed request has its status, whatever fails.", violations: malformed },
     Check { promise: "Every request is answered within 4.5 s.", violations: late },
     Check { promise: "An authentic event has no other answer than 200, 202, 403 and 500.", violations: odd },
@@ -65,7 +74,7 @@ pub const CHECKS: [Check; 15] = [
 
 impl Request {
     /// Whether Momento signed it, and its age is within the window, or cannot be read.
-    fn is_authentic_and_fresh(&self) -> bool {
+    pub fn is_authentic_and_fresh(&self) -> bool {
         let age = self.sent.publish_timestamp.map_or(0, |published| (self.received_at - published).abs());
         self.sent.signed_with.is_some() && age <= WINDOW
     }
@@ -93,15 +102,22 @@ fn delivered(_: &Life, history: &History) -> Vec<String> {
 }
 
 /// A *found* counts for a minute; then, and while nothing is known, a process asks again at least every 5 s, for which its
-/// three attempts take less than 3 s. A process that was frozen before the answer came has asked too.
+/// three attempts take less than 3 s. A process that was frozen before the answer came has asked too. `redrive` puts only after
+/// a clear answer.
 fn dropped(_: &Life, history: &History) -> Vec<String> {
     const FOUND_FOR: i64 = 60_000;
     const ASKS_WITHIN: i64 = 5_000 + 3_000;
     let may_be = |drop: &&Drop| {
         let asked = || history.describes.iter().filter(|describe| describe.process == drop.process);
-        let had = asked().filter(|describe| describe.answered_at.is_some_and(|at| at < drop.called_at));
-        let known =
-            had.filter(|describe| describe.answer != Existence::Unclear).max_by_key(|describe| describe.called_at);
+        let had = |by: i64| asked().filter(move |describe| describe.answered_at.is_some_and(|at| at <= by));
+        if drop.is_redriven {
+            return had(drop.called_at).any(|describe| match describe.answer {
+                Existence::Found => describe.called_at >= drop.called_at - REDRIVE_LASTS,
+                answer => answer == Existence::Denied,
+            });
+        }
+        let clear = had(drop.called_at - 1).filter(|describe| describe.answer != Existence::Unclear);
+        let known = clear.max_by_key(|describe| describe.called_at);
         match known.map(|describe| (describe.answer, describe.called_at)) {
             Some((Existence::NotFound, _)) => false,
             Some((Existence::Denied, _)) => true,
@@ -115,6 +131,51 @@ fn dropped(_: &Life, history: &History) -> Vec<String> {
     let wrong = history.dropped.iter().filter(|drop| !may_be(drop));
     wrong
         .map(|drop| format!("at {} ms an entry was put on a bus that was known to be missing", drop.called_at))
+        .collect()
+}
+
+fn missing(life: &Life, history: &History) -> Vec<String> {
+    if life.terms.is_custom_bus {
+        return Vec::new();
+    }
+    let is_known_to_be = |request: &Request| {
+        let by = request.answer.map_or(0, |answer| answer.at);
+        let had = history.describes.iter().filter(|describe| {
+            let is_clear = [Existence::Found, Existence::NotFound].contains(&describe.answer);
+            describe.process == request.process && is_clear && describe.answered_at.is_some_and(|at| at < by)
+        });
+        had.max_by_key(|describe| describe.called_at).is_some_and(|describe| describe.answer == Existence::NotFound)
+    };
+    let wrong = history.requests.iter().filter(|(_, request)| request.status() == 200 && is_known_to_be(request));
+    wrong.map(|(number, _)| format!("request {number} was answered 200")).collect()
+}
+
+fn others(_: &Life, history: &History) -> Vec<String> {
+    let is_on_the_bus = |body: &[u8]| history.on_the_bus.iter().any(|(_, other)| other == body);
+    let is_in_a_queue = |body: &[u8]| history.in_a_queue.iter().any(|other| other == body);
+    let wrong = history.others.iter().filter(|(body, is_known)| {
+        if *is_known {
+            !is_on_the_bus(body) && !is_in_a_queue(body)
+        } else {
+            is_on_the_bus(body) || !is_in_a_queue(body)
+        }
+    });
+    wrong.map(|(body, _)| format!("lost or put is {}", String::from_utf8_lossy(body))).collect()
+}
+
+fn frequent(_: &Life, history: &History) -> Vec<String> {
+    let mut calls: BTreeMap<(usize, &str), Vec<i64>> = BTreeMap::new();
+    let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
+    for read in history.reads.iter().filter(|read| webhooks.contains(&read.process)) {
+        calls.entry((read.process, &read.label)).or_default().push(read.called_at);
+    }
+    let is_often = |times: &mut Vec<i64>| {
+        times.sort_unstable();
+        times.windows(CALLS_FOR_A_LABEL + 1).any(|calls| calls[CALLS_FOR_A_LABEL] - calls[0] < READ_WITHIN)
+    };
+    let often = calls.into_iter().filter_map(|(label, mut times)| is_often(&mut times).then_some(label));
+    often
+        .map(|(process, label)| format!("process {process} made over {CALLS_FOR_A_LABEL} calls for {label} in 3 s"))
         .collect()
 }
 
@@ -151,7 +212,7 @@ fn lost(life: &Life, history: &History) -> Vec<String> {
         if life.terms.has_retry_queue && !has_failed && !is_too_large {
             violations.push(format!("request {number} was answered 500, and the retry queue did not fail"));
         }
-        if !request.is_logged && knew_its_secret(history, request) {
+        if !request.is_logged && (life.terms.has_static_secret || knew_its_secret(history, request)) {
             violations.push(format!("request {number} was answered 500, could be verified, and is not in the log"));
         }
     }
@@ -182,6 +243,9 @@ fn refused(life: &Life, history: &History) -> Vec<String> {
 /// Whether a read that counts found no secret that made the signature, and no rotation.
 fn may_be_refused(life: &Life, history: &History, request: &Request) -> bool {
     let Some(secret) = &request.sent.signed_with else { return true };
+    if life.terms.has_static_secret {
+        return false;
+    }
     let found = |label: &str, is_it: &dyn Fn(&Labels) -> bool| {
         let reads = reads_for(history, request).filter(|read| read.label == label && is_answered_for(read, request));
         reads.filter_map(|read| read.labels.as_ref()).any(is_it)
@@ -236,7 +300,10 @@ fn never_had_pending(history: &History, request: &Request) -> bool {
     })
 }
 
-fn old(_: &Life, history: &History) -> Vec<String> {
+fn old(life: &Life, history: &History) -> Vec<String> {
+    if life.terms.has_static_secret {
+        return Vec::new();
+    }
     let began = |request: &Request| {
         let asked = |read: &&Read| read.process == request.process && read.label == "AWSCURRENT";
         let until = request.answer.map_or(0, |answer| answer.at);
@@ -249,7 +316,7 @@ fn old(_: &Life, history: &History) -> Vec<String> {
 }
 
 /// Kept, although every read that counts had its answer, with valid secrets and without a rotation.
-fn unjudged(_: &Life, history: &History) -> Vec<String> {
+fn unjudged(life: &Life, history: &History) -> Vec<String> {
     let mut violations = Vec::new();
     for (number, request) in &history.requests {
         let is_forged = matches!(request.kind, Kind::Forged { .. });
@@ -264,7 +331,8 @@ fn unjudged(_: &Life, history: &History) -> Vec<String> {
                 })
         };
         let has = |label: &str| reads_for(history, request).any(|read| read.label == label);
-        if has("AWSCURRENT") && has("AWSPENDING") && reads_for(history, request).all(is_clear) {
+        let is_clear = has("AWSCURRENT") && has("AWSPENDING") && reads_for(history, request).all(is_clear);
+        if is_clear || life.terms.has_static_secret {
             violations.push(format!("request {number} is forged, and was answered {}", request.status()));
         }
     }
@@ -281,6 +349,7 @@ fn forged(_: &Life, history: &History) -> Vec<String> {
         .values()
         .filter(|request| request.is_authentic_and_fresh())
         .map(|request| request.sent.body.as_slice())
+        .chain(history.others.iter().filter(|(_, is_known)| *is_known).map(|(body, _)| body.as_slice()))
         .collect();
     let wrong = history.on_the_bus.iter().filter(|(_, body)| !may_be.contains(body.as_slice()));
     wrong.map(|(_, body)| format!("on the bus is {}", String::from_utf8_lossy(body))).collect()

@@ -14,12 +14,15 @@ pub enum ServiceName {
     SecretsManager,
 }
 
+/// The operations that are called.
+pub const OPERATIONS: [&str; 4] = ["DescribeEventBus", "GetSecretValue", "PutEvents", "SendMessage"];
+
 /// Calls fail from one time to another, in milliseconds of the life.
 #[derive(Debug, Clone)]
 pub struct Outage {
     pub key: String,
-    /// `None` for all services.
-    pub service: Option<ServiceName>,
+    /// The calls that fail.
+    pub operations: &'static [&'static str],
     pub from: i64,
     pub to: i64,
     pub fault: Fault,
@@ -62,7 +65,8 @@ const ENTRY_CODES: [&str; 3] = ["InternalFailure", "ThrottlingException", "NotAu
 
 /// One of the faults that pass.
 pub fn passing(draw: &mut Draw) -> Fault {
-    draw.one_of(&PASSING)
+    // What becomes of the connection is what the code treats in the most ways.
+    if draw.once_in(3) { draw.one_of(&PASSING[..4]) } else { draw.one_of(&PASSING) }
 }
 
 /// What may happen to one call of this operation.
@@ -81,7 +85,7 @@ pub fn any(draw: &mut Draw, operation: &str) -> Fault {
 /// The name of every fault that may happen to a call, as it is counted.
 pub fn names() -> Vec<String> {
     let mut names = Vec::new();
-    for operation in ["DescribeEventBus", "GetSecretValue", "PutEvents", "SendMessage"] {
+    for operation in OPERATIONS {
         names.extend(PASSING.iter().chain(&PERMANENT).map(|fault| format!("{operation}: {}", name(fault))));
     }
     for code in ENTRY_CODES {
@@ -111,22 +115,41 @@ pub fn name(fault: &Fault) -> String {
 
 /// The outages of a life of this length.
 pub fn outages(draws: &Draws, length: i64) -> Vec<Outage> {
+    const EVENT_BRIDGE: &[&str] = &["DescribeEventBus", "PutEvents"];
+    const SQS: &[&str] = &["SendMessage"];
+    const SECRETS_MANAGER: &[&str] = &["GetSecretValue"];
+    /// A whole region: each service fails in its own way, and is back at its own time.
+    const REGION: &[&[&str]] = &[EVENT_BRIDGE, SQS, SECRETS_MANAGER];
+    const FAIL_TOGETHER: [&[&[&str]]; 9] = [
+        REGION,
+        REGION,
+        &[EVENT_BRIDGE],
+        &[EVENT_BRIDGE, SQS],
+        &[&["DescribeEventBus"]],
+        &[SQS],
+        &[SQS, SECRETS_MANAGER],
+        &[SECRETS_MANAGER],
+        &[SECRETS_MANAGER],
+    ];
     let count = draws.of("outages").one_of(&[0, 0, 1, 1, 2, 3]);
-    let outage = |number| {
-        let key = format!("outage {number}");
-        let mut draw = draws.of(&key);
-        let service = draw.one_of(&[
-            None,
-            Some(ServiceName::EventBridge),
-            Some(ServiceName::EventBridge),
-            Some(ServiceName::Sqs),
-            Some(ServiceName::SecretsManager),
-            Some(ServiceName::SecretsManager),
-        ]);
+    let mut outages = Vec::new();
+    for number in 0..count {
+        let mut draw = draws.of(&format!("outage {number}"));
         let from = draw.between(-2_000, length);
-        let to = from + draw.magnitude(200, 1_800_000);
-        let fault = if draw.once_in(6) { Fault::Error(400, "AccessDeniedException") } else { passing(&mut draw) };
-        Outage { key, service, from, to, fault }
-    };
-    (0..count).map(outage).filter(|outage| !draws.is_left_out(&outage.key)).collect()
+        let most = draw.one_of(&[3_000, 60_000, 1_800_000]);
+        for operations in draw.one_of(&FAIL_TOGETHER) {
+            let key = format!("outage {number} of {}", operations.join(" and "));
+            let to = from + draw.magnitude(200, most);
+            let fault = match draw.between(0, 11) {
+                0 | 1 => Fault::Error(400, "AccessDeniedException"),
+                2 => Fault::Hang,
+                3 => Fault::Reset,
+                4 | 5 => Fault::Slow(Duration::from_millis(draw.magnitude(300, 1_900).unsigned_abs())),
+                _ => passing(&mut draw),
+            };
+            outages.push(Outage { key, operations, from, to, fault });
+        }
+    }
+    outages.retain(|outage| !draws.is_left_out(&outage.key));
+    outages
 }

@@ -23,8 +23,9 @@ pub struct History {
     pub on_the_bus: Vec<(i64, Vec<u8>)>,
     /// The bodies in the retry queue and in its dead-letter queue, at the end.
     pub in_a_queue: Vec<Vec<u8>>,
-    /// The keys of all calls.
-    pub calls: Vec<String>,
+    pub calls: Vec<Call>,
+    /// Bodies that other senders put in the retry queue, each with whether the bus must have it in the end.
+    pub others: Vec<(Vec<u8>, bool)>,
     /// What went wrong in a way that no promise allows, as it happened.
     pub broken: Vec<String>,
     /// How often each thing happened.
@@ -90,10 +91,20 @@ pub enum Existence {
     Unclear,
 }
 
+/// A call that reached its service.
+#[derive(Debug)]
+pub struct Call {
+    pub key: String,
+    pub operation: String,
+    pub at: i64,
+}
+
 /// An entry that was put on a bus that does not exist.
 #[derive(Debug)]
 pub struct Drop {
     pub process: usize,
+    /// Whether it came from the retry queue.
+    pub is_redriven: bool,
     pub called_at: i64,
     pub body: Vec<u8>,
 }

@@ -1,5 +1,7 @@
 //! What a life is made of. It is data: all of it follows from the seed.
 
+use std::collections::BTreeSet;
+
 use crate::draw::Draws;
 use crate::fault::{self, Outage};
 use crate::operator::{self, Step};
@@ -12,13 +14,16 @@ pub enum Faults {
     Drawn,
     /// None.
     None,
-    /// The one call with this key, once.
-    Once(String),
+    /// Each of the calls with these keys, once.
+    Single(BTreeSet<String>),
 }
 
 /// The pause between requests that is longer than any answer, in milliseconds. Where two lives are compared, a request must
 /// find the same processes idle in both.
 pub const ALONE: i64 = 6_000;
+
+/// The pause between single faults, in milliseconds.
+pub const PASSED_AFTER: i64 = 60_000;
 
 /// One life.
 #[derive(Debug, Clone)]
@@ -39,6 +44,8 @@ pub struct Terms {
     /// Whether the bus is a Custom Event Bus.
     pub is_custom_bus: bool,
     pub has_retry_queue: bool,
+    /// Whether the secret is a variable, in place of one in Secrets Manager.
+    pub has_static_secret: bool,
     pub previous_secret_seconds: i64,
     /// Whether the monotonic clock of a frozen process stands still.
     pub stops_clock: bool,
@@ -58,10 +65,13 @@ impl Life {
         let is_compared = faults != Faults::Drawn;
         let (arrivals, length) = request::arrivals(&draws, if is_compared { ALONE } else { 0 });
         let outages = if is_compared { Vec::new() } else { fault::outages(&draws, length) };
-        let steps = operator::steps(&draws, length);
+        let mut terms = Terms::of(&draws);
+        let mut steps = operator::steps(&draws, length);
+        if terms.has_static_secret {
+            steps.retain(|step| !step.action.is_about_the_secret());
+        }
         let ends = outages.iter().map(|outage| outage.to).chain(steps.iter().map(|step| step.at));
         let calm_at = ends.chain([length]).max().unwrap_or_default() + 10_000;
-        let mut terms = Terms::of(&draws);
         if is_compared {
             terms.latency = terms.latency.min(40);
         }
@@ -80,6 +90,7 @@ impl Terms {
         Self {
             is_custom_bus: draw.once_in(3),
             has_retry_queue: !draw.once_in(20),
+            has_static_secret: draw.once_in(20),
             previous_secret_seconds: draw.one_of(&[86_400, 86_400, 86_400, 600, 60, 0]),
             stops_clock: draw.once_in(2),
             fault_once_in: draw.one_of(&[0, 300, 50, 50, 10, 3]),

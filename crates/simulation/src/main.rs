@@ -9,11 +9,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
+use mimalloc::MiMalloc;
 use simulation::draw::Draws;
 use simulation::fault;
 use simulation::operator::SCRIPTS;
 use simulation::search::{self, Lived, live, shrink};
 use test_kit::docs::Part;
+
+/// Most of a life is the SDK, and a sixth of that the allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const BEGIN: &str = "<!-- simulation: written by `make simulate UPDATE_DOCS=1` -->";
 const END: &str = "<!-- end of the simulation -->";

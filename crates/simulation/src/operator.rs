@@ -7,6 +7,8 @@ use crate::draw::{Draw, Draws};
 pub enum Action {
     /// Stores this text as the current secret.
     Store(String),
+    /// Makes this text, which was stored that many milliseconds ago, the current secret.
+    PromoteOlder(String, i64),
     /// Labels a new version `AWSPENDING`.
     LabelPending,
     /// Makes the version `AWSPENDING` the current one, as the rotation of Secrets Manager does.
@@ -21,8 +23,17 @@ pub enum Action {
     AllowReads(Access),
     DeleteBus,
     CreateBus,
+    /// Functions of another version, and a person, send messages to the retry queue.
+    SendOtherMessages,
     /// *Start DLQ redrive*.
     RedriveDeadLetters,
+}
+
+impl Action {
+    /// Whether it changes which secret is stored, read or used.
+    pub fn is_about_the_secret(&self) -> bool {
+        !matches!(self, Self::DeleteBus | Self::CreateBus | Self::SendOtherMessages | Self::RedriveDeadLetters)
+    }
 }
 
 /// Which versions of the secret may be read.
@@ -46,7 +57,7 @@ pub struct Step {
 }
 
 /// What the operator may do; the first is what it does most.
-pub const SCRIPTS: [&str; 16] = [
+pub const SCRIPTS: [&str; 20] = [
     "rotation by the book",
     "rotation by the book",
     "rotation by promoting AWSPENDING",
@@ -56,13 +67,17 @@ pub const SCRIPTS: [&str; 16] = [
     "invalid secret, put right",
     "secret stored in addition",
     "label moved back",
+    "label moved back before Momento",
+    "version stored long before",
     "AWSPENDING left over",
     "reads denied",
     "AWSPENDING denied",
+    "AWSPENDING denied during a rotation",
     "secret deleted and restored",
     "bus deleted and created",
     "bus created late",
     "dead letters redriven",
+    "messages of other versions",
 ];
 
 /// The name of the secret that Momento signs with at first.
@@ -142,6 +157,20 @@ impl Script {
                 self.then(store()).after(100, 600_000).then(MoveBack);
                 return old;
             }
+            "label moved back before Momento" => {
+                self.then(store()).after(100, 60_000).then(signs()).after(500, 600_000).then(MoveBack);
+                self.after(500, 600_000).then(MomentoSignsWith(old.clone()));
+                return old;
+            }
+            "version stored long before" => {
+                let age = self.draw.magnitude(30_000, 200_000_000);
+                self.then(PromoteOlder(new.clone(), age)).after(100, 600_000).then(signs());
+            }
+            "AWSPENDING denied during a rotation" => {
+                self.then(LabelPending).after(5_000, 60_000).then(signs()).after(100, 60_000);
+                self.then(AllowReads(Access::AllButPending)).after(500, 600_000).then(store());
+                self.after(10_000, 60_000).then(RemovePending).then(AllowReads(Access::All));
+            }
             "AWSPENDING left over" => {
                 let at = if self.draw.once_in(2) { -2_000_000 } else { self.at };
                 self.actions.push((at, LabelPending));
@@ -163,6 +192,10 @@ impl Script {
             "bus created late" => {
                 self.actions.push((-1_000_000, DeleteBus));
                 self.then(CreateBus);
+                return old;
+            }
+            "messages of other versions" => {
+                self.then(SendOtherMessages);
                 return old;
             }
             _ => {

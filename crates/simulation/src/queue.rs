@@ -1,6 +1,7 @@
 //! SQS as `redrive` sees it: visibility, receive counts, repeats, any order, and the dead-letter queue.
 
-use serde_json::{Value, json};
+use serde_json::json;
+use test_kit::momento;
 
 use crate::draw::Draws;
 
@@ -86,8 +87,18 @@ impl Queue {
     }
 }
 
-/// The event that the event source mapping makes of messages.
-pub fn event(messages: &[Message]) -> Value {
-    let record = |message: &Message| json!({"messageId": message.id.to_string(), "body": message.text});
-    json!({"Records": messages.iter().map(record).collect::<Vec<_>>()})
+/// What functions of another version and a person may send to the queue at this time (Unix time in milliseconds): each
+/// message, with its webhook's body, and with whether it must be put on the bus.
+pub fn messages_of_others(now: i64) -> [(String, Vec<u8>, bool); 3] {
+    let body = |name| momento::body_at(now, "cache", "topic", now.unsigned_abs(), name);
+    let message = |version, body: &str| {
+        json!({"version": version, "reason": "NewReason", "receivedAt": now, "newKey": 1, "body": body}).to_string()
+    };
+    let (known, unknown) = (body("known version"), body("unknown version"));
+    let note = "a note of a person".to_owned();
+    [
+        (message(1, &known), known.into_bytes(), true),
+        (message(3, &unknown), unknown.into_bytes(), false),
+        (note.clone(), note.into_bytes(), false),
+    ]
 }

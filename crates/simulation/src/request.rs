@@ -85,11 +85,20 @@ pub fn arrivals(draws: &Draws, least_pause: i64) -> (Vec<Arrival>, i64) {
     let mut draw = draws.of("arrivals");
     let count = draw.magnitude(8, 160);
     let pause = draw.magnitude(20, 60_000);
-    let mut at = 0;
+    let (mut at, mut flood) = (0, 0);
     let mut arrivals = Vec::new();
     for number in 0..usize::try_from(count).unwrap_or_default() {
         let key = format!("request {number}");
         let mut draw = draws.of(&key);
+        if flood == 0 && least_pause == 0 && draw.once_in(400) {
+            flood = draw.between(20, 80);
+        }
+        if flood > 0 {
+            flood -= 1;
+            at += draw.magnitude(1, 300);
+            arrivals.push(Arrival { key, at, kind: Kind::Forged { body_bytes: 300 } });
+            continue;
+        }
         at += least_pause + if draw.once_in(30) { draw.magnitude(1_000, 900_000) } else { draw.magnitude(1, pause) };
         arrivals.push(Arrival { key, at, kind: kind(&mut draw, number) });
     }
@@ -99,7 +108,7 @@ pub fn arrivals(draws: &Draws, least_pause: i64) -> (Vec<Arrival>, i64) {
 
 fn kind(draw: &mut Draw, number: usize) -> Kind {
     match draw.between(0, 39) {
-        0 => Kind::Delayed(draw.one_of(&[-200_000, -59_000, 30_000, 59_000, 61_500, 3_600_000])),
+        0 => Kind::Delayed(draw.one_of(&[-200_000, -59_000, 30_000, 59_000, 59_800, 59_990, 61_500, 3_600_000])),
         1 | 2 if number > 0 => Kind::Replay(usize::try_from(draw.between(0, number as i64 - 1)).unwrap_or_default()),
         3..=5 => Kind::Forged { body_bytes: draw.one_of(&[2, 300, 20_000]) },
         6 => Kind::Malformed(draw.one_of(&[

@@ -1,7 +1,7 @@
 //! Lives many lives, finds the ones that break a promise, and shrinks them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{self, AssertUnwindSafe};
 
 use momento_eventbridge::simulation;
@@ -9,8 +9,8 @@ use tracing::subscriber::NoSubscriber;
 
 use crate::checks::CHECKS;
 use crate::draw::Draws;
-use crate::history::{History, Request};
-use crate::life::{ALONE, Faults, Life};
+use crate::history::{Call, History, Request};
+use crate::life::{ALONE, Faults, Life, PASSED_AFTER};
 use crate::world;
 
 /// What a life broke: the promise, and what contradicts it.
@@ -38,20 +38,17 @@ pub fn prepare() {
     panic::set_hook(Box::new(|panic| PANICS.with_borrow_mut(|panics| panics.push(panic.to_string()))));
 }
 
-/// Lives the life of these draws. Every third is lived without faults, and once more with a single one.
+/// Lives the life of these draws. Every third is lived without faults, and once more with single ones.
 pub fn live(draws: &Draws) -> Lived {
     if !draws.seed.is_multiple_of(3) {
         return one(draws, Faults::Drawn);
     }
     let without = one(draws, Faults::None);
-    if without.history.calls.is_empty() || !without.violations.is_empty() {
+    let faulty = single_faults(draws, &without.history.calls);
+    if faulty.is_empty() || !without.violations.is_empty() {
         return without;
     }
-    let faulty = draws.of("the one fault").one_of(&without.history.calls);
-    if draws.is_left_out(&format!("fault of {faulty}")) {
-        return without;
-    }
-    let mut with = one(draws, Faults::Once(faulty));
+    let mut with = one(draws, Faults::Single(faulty));
     // What the operator changes while a request is answered may come before or after it.
     let is_apart = |request: &Request| {
         let steps = without.life.steps.iter().map(|step| step.at);
@@ -66,9 +63,12 @@ pub fn live(draws: &Draws) -> Lived {
         let requests = history.requests.iter().filter(|(_, request)| is_apart(request) && !is_dropped(request));
         requests.map(|(number, request)| (*number, request.answer.map(|answer| answer.status))).collect()
     };
+    // An age at the end of its window is over it if the process starts later.
+    let is_fresh = |history: &History, number| history.requests.get(&number).map(Request::is_authentic_and_fresh);
     let (before, after) = (answers(&without.history), answers(&with.history));
     for (number, status) in before {
-        if after.get(&number) != Some(&status) {
+        let is_as_old = is_fresh(&without.history, number) == is_fresh(&with.history, number);
+        if is_as_old && after.get(&number) != Some(&status) {
             let after = after.get(&number).copied().flatten().unwrap_or_default();
             let what =
                 format!("request {number} is answered {} without it, and {after} with it", status.unwrap_or_default());
@@ -76,6 +76,26 @@ pub fn live(draws: &Draws) -> Lived {
         }
     }
     with
+}
+
+/// Some of these calls, each so long after the one before that what it did has passed. Every operation is as likely.
+fn single_faults(draws: &Draws, calls: &[Call]) -> BTreeSet<String> {
+    let mut draw = draws.of("single faults");
+    let mut chosen = BTreeSet::new();
+    let mut from = 0;
+    while let Some(next) = calls.iter().find(|call| call.at >= from) {
+        let to = next.at + PASSED_AFTER;
+        let near = calls.iter().filter(|call| (next.at..to).contains(&call.at));
+        let mut by_operation: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
+        near.for_each(|call| by_operation.entry(&call.operation).or_default().push(call));
+        let by_operation: Vec<_> = by_operation.into_values().collect();
+        let same = draw.one_of(&by_operation);
+        let call = draw.one_of(&same);
+        from = call.at + PASSED_AFTER;
+        chosen.insert(call.key.clone());
+    }
+    chosen.retain(|call| !draws.is_left_out(&format!("fault of {call}")));
+    chosen
 }
 
 fn one(draws: &Draws, faults: Faults) -> Lived {
@@ -124,8 +144,11 @@ pub fn shrink(draws: &Draws) -> Lived {
 /// The keys of what happens in a life and may be left out.
 fn keys(lived: &Lived) -> Vec<String> {
     let Lived { life, history, .. } = lived;
-    let faults = history.calls.iter().map(|call| format!("fault of {call}"));
-    let faults = faults.filter(|_| life.faults == Faults::Drawn);
+    let failed = |call: &&Call| match &life.faults {
+        Faults::Single(calls) => calls.contains(&call.key),
+        _ => true,
+    };
+    let faults = history.calls.iter().filter(failed).map(|call| format!("fault of {}", call.key));
     let keys = life.arrivals.iter().map(|arrival| arrival.key.clone());
     keys.chain(life.outages.iter().map(|outage| outage.key.clone()))
         .chain(life.steps.iter().map(|step| step.key.clone()))

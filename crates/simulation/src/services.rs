@@ -92,6 +92,7 @@ impl Services {
     pub fn act(&mut self, action: &Action, now: i64) {
         match action {
             Action::Store(text) => self.secrets_manager.rotate(text, seconds(now)),
+            Action::PromoteOlder(text, age) => self.secrets_manager.rotate(text, seconds(now - age)),
             Action::LabelPending => self.secrets_manager.label_pending("rotating", seconds(now)),
             Action::RemovePending => drop(self.secrets_manager.stages.remove("AWSPENDING")),
             Action::PromotePending(text) => {
@@ -117,7 +118,7 @@ impl Services {
             Action::AllowReads(access) => self.access = *access,
             Action::DeleteBus => self.set_bus(false),
             Action::CreateBus => self.set_bus(true),
-            Action::MomentoSignsWith(_) | Action::RedriveDeadLetters => {}
+            Action::MomentoSignsWith(_) | Action::RedriveDeadLetters | Action::SendOtherMessages => {}
         }
     }
 

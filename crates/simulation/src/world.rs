@@ -12,8 +12,8 @@ use crate::fault::ServiceName;
 use crate::history::History;
 use crate::life::Life;
 use crate::operator::{Access, Action, FIRST_SECRET};
-use crate::process::{Answer, Call, FunctionName, Left, Process};
-use crate::queue::{Message, Queue};
+use crate::process::{Answer, Call, EPOCH, FunctionName, Left, Process};
+use crate::queue::{self, Message, Queue};
 use crate::services::Services;
 
 enum Event {
@@ -202,6 +202,12 @@ impl<'a> World<'a> {
         match action {
             Action::MomentoSignsWith(secret) => self.momento_signs_with.clone_from(secret),
             Action::RedriveDeadLetters => self.queue.redrive(self.now),
+            Action::SendOtherMessages => {
+                for (text, body, is_known) in queue::messages_of_others(EPOCH + self.now) {
+                    self.queue.send(text, self.now);
+                    self.history.others.push((body, is_known));
+                }
+            }
             action => self.services.act(action, self.now),
         }
     }

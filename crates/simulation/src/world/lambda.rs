@@ -2,12 +2,13 @@
 
 use momento_eventbridge::simulation;
 use serde_json::Value;
-use test_kit::retry_queue::webhook_body;
+use test_kit::retry_queue::{batch, webhook_body};
 
 use super::{Event, Letter, Slot, State, World, body_of, request_number};
 use crate::history::{self, Deletion};
+use crate::operator::FIRST_SECRET;
 use crate::process::{Broken, EPOCH, FunctionName, Process};
-use crate::queue::{self, Message};
+use crate::queue::Message;
 use crate::request::{self, Kind};
 
 /// The timeouts of the functions in the template, in milliseconds.
@@ -69,9 +70,13 @@ impl World<'_> {
             ("AWS_ENDPOINT_URL_SQS", "http://sqs".to_owned()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://secretsmanager".to_owned()),
             ("EVENT_BUS_NAME", self.services.bus_name().to_owned()),
-            ("SIGNING_SECRET_ID", "signing".to_owned()),
             ("PREVIOUS_SECRET_SECONDS", self.life.terms.previous_secret_seconds.to_string()),
         ];
+        let has_static_secret = self.life.terms.has_static_secret;
+        variables.push(match has_static_secret {
+            true => ("SIGNING_SECRET", FIRST_SECRET.to_owned()),
+            false => ("SIGNING_SECRET_ID", "signing".to_owned()),
+        });
         if function == FunctionName::Webhook && self.life.terms.has_retry_queue {
             variables.push(("RETRY_QUEUE_URL", "http://sqs/123456789012/retry".to_owned()));
         }
@@ -237,7 +242,8 @@ impl World<'_> {
             self.thaw(place, &key);
             let slot = &mut self.slots[place];
             slot.invocation += 1;
-            slot.process.invoke(&key, queue::event(&messages).to_string(), self.now, REDRIVE_TIMEOUT);
+            let event = batch(messages.iter().map(|message| (message.id.to_string(), message.text.as_str())));
+            slot.process.invoke(&key, event.to_string(), self.now, REDRIVE_TIMEOUT);
             let ids: Vec<u64> = messages.iter().map(|message| message.id).collect();
             slot.state = State::Batch(messages);
             let (name, timeout) = (slot.process.name.clone(), Event::Timeout(place, slot.invocation));

@@ -5,9 +5,9 @@ use test_kit::server::{Reply, Request as HttpRequest};
 
 use super::{Event, Letter, Question, World};
 use crate::fault::{self, ServiceName};
-use crate::history::{Describe, Drop, Existence, Read};
+use crate::history::{self, Describe, Drop, Existence, Read};
 use crate::life::Faults;
-use crate::process::{Broken, Call};
+use crate::process::{Broken, Call, FunctionName};
 
 impl World<'_> {
     /// Sends a call on its way.
@@ -27,7 +27,7 @@ impl World<'_> {
 
     pub(super) fn call(&mut self, place: usize, service: ServiceName, key: String, call: Call, called_at: i64) {
         let operation = operation_of(&call);
-        let fault = self.fault(service, &key, &operation);
+        let fault = self.fault(&key, &operation);
         let request = HttpRequest {
             path: format!("/{}", call.uri.splitn(4, '/').nth(3).unwrap_or_default()),
             headers: call
@@ -44,7 +44,7 @@ impl World<'_> {
         let fault_name = fault::name(&exchange.fault);
         self.history.trace(self.now, &name, &format!("{operation} {label} [{key}]: {fault_name}"));
         self.history.count(format!("{operation}: {fault_name}"));
-        self.history.calls.push(key.clone());
+        self.history.calls.push(history::Call { key: key.clone(), operation: operation.clone(), at: self.now });
         let is_clear = matches!(exchange.fault, Fault::None | Fault::Slow(_));
         let answers = match operation.as_str() {
             "GetSecretValue" => {
@@ -88,18 +88,18 @@ impl World<'_> {
     }
 
     /// What goes wrong with a call.
-    fn fault(&self, service: ServiceName, key: &str, operation: &str) -> Fault {
+    fn fault(&self, key: &str, operation: &str) -> Fault {
         if self.now >= self.life.calm_at || self.life.draws.is_left_out(&format!("fault of {key}")) {
             return Fault::None;
         }
         let mut draw = self.life.draws.of(&format!("fault of {key}"));
         match &self.life.faults {
             Faults::None => Fault::None,
-            Faults::Once(at) if at == key => fault::passing(&mut draw),
-            Faults::Once(_) => Fault::None,
+            Faults::Single(calls) if calls.contains(key) => fault::passing(&mut draw),
+            Faults::Single(_) => Fault::None,
             Faults::Drawn => {
                 let is_out = |outage: &&fault::Outage| {
-                    (outage.from..outage.to).contains(&self.now) && outage.service.is_none_or(|out| out == service)
+                    (outage.from..outage.to).contains(&self.now) && outage.operations.contains(&operation)
                 };
                 match self.life.outages.iter().find(is_out) {
                     Some(outage) => outage.fault.clone(),
@@ -119,6 +119,9 @@ impl World<'_> {
         for text in self.services.take_messages() {
             let mut draw = self.life.draws.of(&format!("message of {key}"));
             let visible_at = self.now + if draw.once_in(5) { draw.magnitude(10, 30_000) } else { 5 };
+            if !text.bytes().all(|byte| (0x20..0x80).contains(&byte)) {
+                self.history.broken.push(format!("a queue message is not one line of ASCII: {text}"));
+            }
             self.queue.send(text, visible_at);
             self.history.count("queue: message sent");
         }
@@ -133,7 +136,8 @@ impl World<'_> {
         }
         for body in self.services.take_dropped() {
             self.history.count("entry put on a bus that does not exist");
-            self.history.dropped.push(Drop { process: place, called_at, body });
+            let is_redriven = self.slots[place].process.function == FunctionName::Redrive;
+            self.history.dropped.push(Drop { process: place, is_redriven, called_at, body });
         }
     }
 
