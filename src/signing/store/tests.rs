@@ -139,7 +139,9 @@ async fn what_a_read_learned_before_it_was_frozen_grows_old_too() {
 
 #[tokio::test(start_paused = true)]
 async fn old_secrets_still_count_if_they_cannot_be_read_again_which_is_tried_at_most_every_3_s() {
-    for (value, takes, waits) in [("denied", ms(10), ms(10)), ("known", ms(9_000), ms(900))] {
+    for (value, takes, waits) in
+        [("denied", ms(10), ms(10)), ("{mistake", ms(10), ms(10)), ("known", ms(9_000), ms(900))]
+    {
         let secrets = SecretsManager::default();
         secrets.put("AWSCURRENT", "known", MINUTE, ms(10));
         let store = started(&secrets, DAY).await;
@@ -155,6 +157,27 @@ async fn old_secrets_still_count_if_they_cannot_be_read_again_which_is_tried_at_
         assert_eq!(judge(&store, "known").await, "authentic");
         assert!(secrets.reads() > reads);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_could_not_be_read_at_first_is_read_again_with_a_request_a_second_later() {
+    let secrets = SecretsManager::default();
+    secrets.put("AWSCURRENT", "denied", MINUTE, ms(10));
+    let store = started(&secrets, DAY).await;
+    secrets.put("AWSCURRENT", "known", MINUTE, ms(10));
+    assert_eq!((judge(&store, "known").await, secrets.reads()), ("unavailable", 1));
+    freeze(&store, 1_001);
+    assert_eq!((judge(&store, "known").await, secrets.reads()), ("authentic", 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_previous_secret_that_hangs_does_not_delay_the_current_one() {
+    let secrets = SecretsManager::default();
+    secrets.put("AWSCURRENT", "new", MINUTE, ms(10));
+    secrets.put("AWSPREVIOUS", "old", 2 * MINUTE, ms(9_000));
+    let began = Instant::now();
+    let store = started(&secrets, DAY).await;
+    assert_eq!((judge(&store, "new").await, began.elapsed()), ("authentic", ms(10)));
 }
 
 #[tokio::test(start_paused = true)]
