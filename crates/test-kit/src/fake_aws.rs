@@ -145,9 +145,8 @@ impl<S: Service> State<S> {
             plans.get_mut(operation).map_or(Fault::None, |plan| plan(*number - 1, input))
         });
         if let Some((operation, input)) = &exchange.call {
-            let (operation, input) = (operation.clone(), input.clone());
-            let (headers, fault) = (request.headers.clone(), exchange.fault.clone());
-            calls.push(Call { operation, headers, input, fault, at: request.arrived });
+            let (operation, input, headers) = (operation.clone(), input.clone(), request.headers.clone());
+            calls.push(Call { operation, headers, input });
         }
         exchange
     }

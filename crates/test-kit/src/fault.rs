@@ -41,10 +41,6 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The operation's input.
     pub input: Value,
-    /// What went wrong with it.
-    pub fault: Fault,
-    /// When it was received.
-    pub at: std::time::Instant,
 }
 
 /// Chooses the fault of a call by its number (from 0, per operation) and its input.
@@ -58,9 +54,4 @@ pub fn always(fault: Fault) -> Plan {
 /// The first calls fail.
 pub fn first(calls: usize, fault: Fault) -> Plan {
     Box::new(move |number, _| if number < calls { fault.clone() } else { Fault::None })
-}
-
-/// The first call fails.
-pub fn once(fault: Fault) -> Plan {
-    first(1, fault)
 }
