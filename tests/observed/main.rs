@@ -11,9 +11,9 @@ mod levels;
 mod output;
 mod page;
 mod redrive;
+mod requests;
 mod retry_queue;
 mod runs;
-mod thousand;
 
 const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
 const REDRIVE: &str = env!("CARGO_BIN_EXE_redrive");
