@@ -26,6 +26,8 @@ pub struct History {
     pub calls: Vec<Call>,
     /// Bodies that other senders put in the retry queue, each with whether the bus must have it in the end.
     pub others: Vec<(Vec<u8>, bool)>,
+    /// What went wrong with calls: for whom each was made, and its operation with the name of the fault.
+    pub faults: Vec<(String, String)>,
     /// What went wrong in a way that no promise allows, as it happened.
     pub broken: Vec<String>,
     /// How often each thing happened.

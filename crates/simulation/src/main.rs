@@ -1,6 +1,7 @@
 //! `make simulate`: many lives with a count of what they exercised, or one life with its trace.
 
-use std::collections::BTreeMap;
+mod report;
+
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 use mimalloc::MiMalloc;
+use report::Found;
 use simulation::draw::Draws;
 use simulation::fault;
 use simulation::operator::SCRIPTS;
@@ -36,15 +38,6 @@ const REGRESSIONS: &str = include_str!("../seeds.txt");
 
 /// In so many lives, everything that may happen happens.
 const LIVES_WITHOUT_HOLES: u64 = 2_000;
-
-/// What many lives found.
-#[derive(Default)]
-struct Found {
-    lives: u64,
-    requests: u64,
-    failed: Vec<u64>,
-    counts: BTreeMap<String, u64>,
-}
 
 enum End {
     Lives(u64),
@@ -159,7 +152,7 @@ fn many(end: &End, from: u64, stops: bool) -> bool {
     );
     if Part::may_be_updated() {
         let part = Part::of("faults.md", BEGIN, END).expect("the markers");
-        part.update(&table(&found)).expect("a page that can be written");
+        part.update(&found.text()).expect("a page that can be written");
     }
     found.failed.is_empty() && is_complete
 }
@@ -178,29 +171,8 @@ fn exercised(found: &Found) -> bool {
     holes.is_empty()
 }
 
-/// What the lives exercised, as it stands in docs/faults.md.
-fn table(found: &Found) -> String {
-    let mut rows: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (what, count) in &found.counts {
-        let (group, name) = what.split_once(": ").unwrap_or(("process", what));
-        rows.entry(group).or_default().push(format!("{} {count}", name.trim_end()));
-    }
-    let Found { lives, requests, failed, .. } = found;
-    let failed = failed.len();
-    let mut table = format!("\n{lives} lives, {requests} requests, {failed} lives with a violation:\n\n");
-    table += "| | how often |\n| --- | --- |\n";
-    for (group, counts) in rows {
-        table += &format!("| {group} | {} |\n", counts.join(", "));
-    }
-    table + "\n"
-}
-
 fn note(found: &mut Found, seed: u64, lived: &Lived, began: Instant) {
-    found.lives += 1;
-    found.requests += u64::try_from(lived.history.requests.len()).unwrap_or_default();
-    for (what, count) in &lived.history.counts {
-        *found.counts.entry(what.clone()).or_default() += count;
-    }
+    found.add(lived);
     if let Some((promise, what)) = lived.violations.first() {
         println!("seed {seed}: {promise} {what}.");
         found.failed.push(seed);

@@ -44,6 +44,9 @@ impl World<'_> {
         let fault_name = fault::name(&exchange.fault);
         self.history.trace(self.now, &name, &format!("{operation} {label} [{key}]: {fault_name}"));
         self.history.count(format!("{operation}: {fault_name}"));
+        if exchange.fault != Fault::None {
+            self.history.faults.push((call.owner.clone(), format!("{operation}: {fault_name}")));
+        }
         self.history.calls.push(history::Call { key: key.clone(), operation: operation.clone(), at: self.now });
         let is_clear = matches!(exchange.fault, Fault::None | Fault::Slow(_));
         let answers = match operation.as_str() {
