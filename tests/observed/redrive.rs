@@ -30,14 +30,6 @@ fn redrive_counts_what_it_put_on_the_bus_and_what_it_did_not() {
     }
 }
 
-#[test]
-fn a_message_that_is_not_an_event_stays_in_the_queue_and_the_others_do_not() {
-    let messages = vec![message(&body("paid", now(), TEXT)), message("[]")];
-    let (reports, output) = block_on(redriven([(always(Fault::None), &messages)]));
-    assert_eq!(failures(&reports[0]), ["message-1"]);
-    assert_eq!(sums(&output.metrics), BTreeMap::from([("Redriven".into(), 1), ("RedriveFailed".into(), 1)]));
-}
-
 fn outcomes<'a>(records: &[&'a Record]) -> Vec<&'a str> {
     records.iter().map(|record| record.text("outcome")).collect()
 }
@@ -62,19 +54,6 @@ fn one_request_is_found_in_both_logs_by_its_id_even_if_its_body_is_not_an_event(
     let later: Vec<_> =
         EVERY_KIND.redrive.records.iter().filter(|record| record.text("webhookRequestId") == id).collect();
     assert_eq!(outcomes(&later), ["RedriveFailed", "RedriveFailed"]);
-}
-
-#[test]
-fn only_what_no_bus_can_accept_fails_once_the_bus_accepts_events_again() {
-    let mut attempts = BTreeMap::<_, Vec<_>>::new();
-    for record in EVERY_KIND.redrive.records.iter().filter(|record| record.text("outcome") == "RedriveFailed") {
-        attempts.entry(record.text("messageId")).or_default().push(record.text("reason"));
-    }
-    let queued = EVERY_KIND.requests().filter(|(sent, _)| sent.status == 202).count();
-    assert_eq!(attempts.len(), queued);
-    for reasons in attempts.values() {
-        assert_eq!(reasons.len() == 2, reasons[0] == "Unmappable", "{reasons:?}");
-    }
 }
 
 #[test]
