@@ -1,6 +1,5 @@
 //! 75 minutes of traffic with faults, in 75 seconds: what the picture of the dashboard is drawn from (`make dashboard`).
 
-use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -11,7 +10,6 @@ use rand_distr::{Distribution, Exp, LogNormal};
 use serde_json::{Value, json};
 use test_kit::fault::Fault;
 use test_kit::momento;
-use test_kit::retry_queue::webhook_body;
 use test_kit::sandbox::{Function, Sandbox};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -78,7 +76,7 @@ struct Environment {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes 80 s: make dashboard"]
-async fn every_event_that_is_accepted_in_an_hour_with_faults_is_on_the_bus_or_in_a_queue() {
+async fn the_picture_of_the_dashboard_has_traffic_with_faults() {
     let run = Arc::new(Run::new().await);
     let mut redrives = Vec::new();
     let mut background = JoinSet::new();
@@ -90,11 +88,10 @@ async fn every_event_that_is_accepted_in_an_hour_with_faults_is_on_the_bus_or_in
     let watched = run.clone();
     background.spawn(async move { watched.watch_queue().await });
 
-    let accepted = run.clone().send_all().await;
+    run.clone().send_all().await;
     run.until(MINUTES.into()).await;
     background.shutdown().await;
 
-    run.check(&accepted);
     run.write(redrives).await;
 }
 
@@ -152,22 +149,20 @@ impl Run {
         due
     }
 
-    /// Sends everything, and returns the bodies of the authentic events that were accepted.
-    async fn send_all(self: Arc<Self>) -> Vec<String> {
+    async fn send_all(self: Arc<Self>) {
         let mut sending = JoinSet::new();
         for (due, kind) in self.schedule() {
             self.until(due).await;
             let run = self.clone();
             sending.spawn(async move { run.send(kind).await });
         }
-        sending.join_all().await.into_iter().flatten().collect()
+        sending.join_all().await;
     }
 
-    async fn send(&self, kind: &str) -> Option<String> {
+    async fn send(&self, kind: &str) {
         let _turn = self.free.acquire().await.expect("a semaphore");
         let environment = self.environment().await;
-        let event = self.event(kind);
-        let response = environment.function.invoke(&event).await;
+        let response = environment.function.invoke(&self.event(kind)).await;
         let (minute, duration) = (self.minute(), response.elapsed().as_secs_f64() * 1000.0);
         let is_5xx = f64::from(response.status() >= 500);
         let is_error = f64::from(response.is_error);
@@ -177,10 +172,6 @@ impl Run {
             self.sample("AWS/Lambda", metric, "<WebhookFunction>", minute, value);
         }
         self.idle.lock().unwrap().push(environment);
-        // What is queued unverified may be refused later.
-        let is_authentic = kind.starts_with("Delivered") || kind.starts_with("Queued");
-        let is_accepted = is_authentic && [200, 202].contains(&response.status());
-        is_accepted.then(|| event["body"].as_str().expect("a body").to_owned())
     }
 
     /// An idle one of the version that is deployed, or a new one.
@@ -220,16 +211,6 @@ impl Run {
             }
             sleep(Duration::from_millis(200)).await;
         }
-    }
-
-    fn check(&self, accepted: &[String]) {
-        let queued = self.queue.bodies(&self.sandbox);
-        let queued = queued.iter().map(|message| webhook_body(&serde_json::from_str(message).expect("a message")));
-        let mut found: HashSet<_> = queued.map(|body| String::from_utf8(body).expect("UTF-8")).collect();
-        let entries = &self.sandbox.eventbridge.state().service.entries;
-        found.extend(entries.iter().map(|entry| entry["Detail"].as_str().expect("a detail").to_owned()));
-        assert!(accepted.len() > 1_000, "{} events were accepted", accepted.len());
-        assert_eq!(accepted.iter().find(|body| !found.contains(*body)), None);
     }
 
     /// Ends the functions, adds their metrics to the samples, and writes the file.

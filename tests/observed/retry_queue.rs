@@ -25,7 +25,7 @@ pub struct RetryQueue {
 #[derive(Default)]
 struct State {
     messages: Vec<Message>,
-    dead: Vec<Message>,
+    dead: usize,
     received: usize,
 }
 
@@ -70,14 +70,8 @@ impl RetryQueue {
             visible,
             not_visible: state.messages.len() - visible,
             oldest_seconds: oldest.as_secs_f64() * self.scale,
-            dead: state.dead.len(),
+            dead: state.dead,
         }
-    }
-
-    /// The bodies of all messages, dead letters included.
-    pub fn bodies(&self, sandbox: &Sandbox) -> Vec<String> {
-        let state = self.state(sandbox);
-        state.messages.iter().chain(&state.dead).map(|message| message.body.clone()).collect()
     }
 
     /// Gives batches to a redrive function, as the event source mapping does, for as long as it is polled.
@@ -98,8 +92,8 @@ impl RetryQueue {
     fn receive(&self, sandbox: &Sandbox) -> Vec<(String, String)> {
         let (mut state, now) = (self.state(sandbox), Instant::now());
         let is_dead = |message: &mut Message| message.visible_at <= now && message.receives >= MAX_RECEIVES;
-        let dead: Vec<_> = state.messages.extract_if(.., is_dead).collect();
-        state.dead.extend(dead);
+        let dead = state.messages.extract_if(.., is_dead).count();
+        state.dead += dead;
         let visible = state.messages.iter_mut().filter(|message| message.visible_at <= now).take(BATCH);
         visible
             .map(|message| {
