@@ -7,7 +7,6 @@ import http.client
 import json
 import random
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
@@ -21,8 +20,6 @@ class EventBridgeGate:
         self.target = ""
         self._refusing = 0.0
         self._refused = 0
-        # Calls that reached the service, and how many seconds later.
-        self.forwarded, self.delay = 0, 0.0
         self._entries: list[dict] = []
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -58,8 +55,6 @@ class EventBridgeGate:
         if random.random() < self._refusing:
             self._refused += 1
             return 503, b'{"__type":"InternalException","message":"The service is unavailable."}'
-        self.forwarded += 1
-        time.sleep(self.delay)
         connection = http.client.HTTPConnection(urlsplit(self.target).netloc, timeout=10)
         try:
             connection.request("POST", path, body, headers)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tools.local_aws.event_bridge_gate import EventBridgeGate
 from tools.local_aws.server import LocalAws
 from tools.paths import ARCHITECTURE, ROOT
 from tools.waiting import wait_for
@@ -16,15 +15,6 @@ class Stack:
     def __init__(self, aws: LocalAws, name: str, outputs: dict[str, str]):
         self.aws, self.name, self.outputs = aws, name, outputs
         self.url = aws.function_url_local(outputs["FunctionUrl"])
-
-    def read_secrets_through(self, gate: EventBridgeGate) -> None:
-        functions = self.aws.client("lambda")
-        for output in ("WebhookFunctionName", "RedriveFunctionName"):
-            function = functions.get_function_configuration(FunctionName=self.outputs[output])
-            variables = function["Environment"]["Variables"] | {"AWS_ENDPOINT_URL_SECRETS_MANAGER": gate.url}
-            functions.update_function_configuration(
-                FunctionName=self.outputs[output], Environment={"Variables": variables}
-            )
 
     def retry_every(self, seconds: int) -> None:
         """The template hides a message for three minutes after each attempt; a test has no time for that."""
@@ -89,10 +79,6 @@ class Stack:
 
     def outcomes(self, output: str) -> set[str]:
         return {record["outcome"] for record in self.log(output, "outcome")}
-
-    def metric(self, output: str, name: str) -> int:
-        """The sum of a metric that a function has written to its log."""
-        return int(sum(line.get(name, 0) for line in self.log(output, "_aws")))
 
 
 @contextmanager
