@@ -328,15 +328,6 @@ def test_the_functions_role_may_decrypt_with_the_key_that_is_named_and_through_s
 # ---- Parameters
 
 
-def test_every_parameter_stands_in_one_group_of_the_form_has_a_label_and_explains_itself() -> None:
-    interface = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
-    assert sorted(name for group in interface["ParameterGroups"] for name in group["Parameters"]) == sorted(PARAMETERS)
-    assert sorted(interface["ParameterLabels"]) == sorted(PARAMETERS)
-    for parameter in PARAMETERS.values():
-        assert parameter["Description"].endswith(".")
-        assert {"ConstraintDescription", "MinValue", "AllowedValues"} & parameter.keys()
-
-
 def test_a_deployment_needs_only_the_key() -> None:
     assert [name for name, parameter in PARAMETERS.items() if "Default" not in parameter] == []
     assert Resolver(TEMPLATE, MomentoApiKey="key").refusals() == []
@@ -346,32 +337,6 @@ def test_a_deployment_needs_only_the_key() -> None:
 def test_strings_arrive_as_text_unless_json_is_asked_for() -> None:
     assert PARAMETERS["StringMessages"]["Default"] == "text"
     assert PARAMETERS["StringMessages"]["AllowedValues"] == ["text", "json"]
-
-
-@pytest.mark.parametrize(
-    ("name", "good", "bad"),
-    [
-        ("MomentoApiKey", ["", "eyJhbGciOiJIUzI1NiJ9.abc-_=="], ["two words", "a\nb"]),
-        (
-            "ExistingApiKeySecret",
-            ["", "momento/key", ARN],
-            ["two words", ARN.removesuffix("-AbCdEf"), "arn:aws:s3:::b"],
-        ),
-        ("ExistingApiKeyVersion", ["", "7a3f7c2e-5b0d-4f0e-9a54-2f0d1c5e8b11"], ["AWSCURRENT", "1"]),
-        ("ExistingApiKeySecretKeyArn", ["", KMS_KEY], ["alias/key", "0b1c2d3e"]),
-        ("EventBridgeBus", ["default", "arn:aws:events:eu-west-1:123456789012:event-bus/a"], ["", "a b"]),
-        (
-            "MomentoEndpoint",
-            ["", "https://api.cache.cell-1-x.prod.a.momentohq.com"],
-            ["https://x/", "x.com", "http://x"],
-        ),
-        ("AlarmTopicArn", ["", "arn:aws:sns:eu-west-1:123456789012:alarms"], ["alarms"]),
-    ],
-)
-def test_a_parameter_takes_what_it_should_and_refuses_the_rest(name: str, good: list[str], bad: list[str]) -> None:
-    pattern = re.compile(PARAMETERS[name]["AllowedPattern"])
-    assert [value for value in good if not pattern.fullmatch(value)] == []
-    assert [value for value in bad if pattern.fullmatch(value)] == []
 
 
 # ---- Regions

@@ -131,24 +131,3 @@ THROTTLING = "both ThrottlingRateLimit and ThrottlingBurstLimit"
 def test_half_of_a_domain_or_of_a_limit_is_refused(given: dict, refusal: str | None):
     refusals = Resolver(**SECRET, **given).refusals()
     assert [refusal in sentence for sentence in refusals] == ([True] if refusal else [])
-
-
-@pytest.mark.parametrize(
-    ("name", "good", "bad"),
-    [
-        (
-            "DomainName",
-            ["", "hooks.example.com", "a.b-c.example.co.uk", "xn--bcher-kva.example"],
-            ["localhost", "https://hooks.example.com", "Hooks.example.com", "*.example.com", "-a.example.com", "a."],
-        ),
-        (
-            "CertificateArn",
-            ["", DOMAIN["CertificateArn"]],
-            ["certificate", "arn:aws:iam::123456789012:server-certificate/x"],
-        ),
-    ],
-)
-def test_a_parameter_takes_what_it_should_and_refuses_the_rest(name: str, good: list[str], bad: list[str]):
-    pattern = re.compile(PARAMETERS[name]["AllowedPattern"])
-    assert [value for value in good if not pattern.fullmatch(value)] == []
-    assert [value for value in bad if pattern.fullmatch(value)] == []

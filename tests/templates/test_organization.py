@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from tools.paths import ROOT
@@ -116,25 +114,3 @@ def test_a_role_may_use_the_key_only_for_its_task_and_through_that_service(
     name: str, role: str, given: dict[str, str], expected: dict
 ):
     assert grants(name, role, **given) == expected
-
-
-@pytest.mark.parametrize("name", CHOICES)
-@pytest.mark.parametrize(
-    ("parameter", "good", "bad"),
-    [
-        (
-            "PermissionsBoundaryArn",
-            ["", "arn:aws:iam::123456789012:policy/team/boundary", "arn:aws-us-gov:iam::aws:policy/PowerUserAccess"],
-            ["boundary", "arn:aws:iam::123456789012:role/x"],
-        ),
-        ("RolePath", ["", "/", "/team/", "/a/b/"], ["team", "/team", "team/", "/a b/"]),
-        ("KmsKeyArn", ["", KEY_ARN], ["alias/x", "arn:aws:kms:eu-west-1:123456789012:alias/x"]),
-    ],
-)
-def test_a_parameter_takes_what_it_should_and_refuses_the_rest(
-    name: str, parameter: str, good: list[str], bad: list[str]
-):
-    if parameter in TEMPLATES[name]["Parameters"]:
-        pattern = re.compile(TEMPLATES[name]["Parameters"][parameter]["AllowedPattern"])
-        assert [value for value in good if not pattern.fullmatch(value)] == []
-        assert [value for value in bad if pattern.fullmatch(value)] == []

@@ -22,7 +22,6 @@ from tools.templates.resolver import (
 )
 from tools.testing.watched_metrics import alarm_metrics, dashboard_metrics
 
-INTERFACE = TEMPLATE["Metadata"]["AWS::CloudFormation::Interface"]
 SECRET = {"MomentoSecretString": "whsec"}
 EVERYTHING = {**SECRET, "AlarmEmail": "someone@example.com", "NoEventMinutes": 30, "EventLog": "yes"}
 OTHER_ACCOUNT = "arn:aws:events:eu-west-1:210987654321:event-bus/theirs"
@@ -31,55 +30,8 @@ OTHER_ACCOUNT = "arn:aws:events:eu-west-1:210987654321:event-bus/theirs"
 # ---- The form
 
 
-def test_every_parameter_stands_in_one_group_of_the_form_and_has_a_label():
-    grouped = [name for group in INTERFACE["ParameterGroups"] for name in group["Parameters"]]
-    assert sorted(grouped) == sorted(PARAMETERS)
-    assert sorted(INTERFACE["ParameterLabels"]) == sorted(PARAMETERS)
-    assert all(group["Label"]["default"] for group in INTERFACE["ParameterGroups"])
-
-
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_a_parameter_explains_itself_and_says_what_it_takes(name: str):
-    parameter = PARAMETERS[name]
-    assert parameter["Description"].endswith(".")
-    if "AllowedPattern" in parameter:
-        assert parameter["ConstraintDescription"].startswith("must be")
-    elif parameter["Type"] == "Number":
-        assert "MinValue" in parameter or "AllowedValues" in parameter
-    else:
-        assert "AllowedValues" in parameter or "MaxLength" in parameter
-
-
 def test_a_deployment_needs_only_the_secret():
     assert all("Default" in parameter for parameter in PARAMETERS.values())
-
-
-@pytest.mark.parametrize(
-    ("name", "good", "bad"),
-    [
-        (
-            "EventBridgeBus",
-            ["default", "my.bus.a-b_c", OTHER_ACCOUNT],
-            ["", "a b", "partner/bus", f"{OTHER_ACCOUNT}/x", "arn:aws:sns:eu-west-1:210987654321:x"],
-        ),
-        (
-            "ExistingSecret",
-            ["", "momento/webhook", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:momento/webhook-AbCdEf"],
-            ["two words", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:momento/webhook"],
-        ),
-        (
-            "ExistingSecretKeyArn",
-            ["", "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"],
-            ["alias/x", "arn:aws:kms:eu-west-1:123456789012:alias/x"],
-        ),
-        ("AlarmEmail", ["", "someone@example.com"], ["someone", "a b@example.com"]),
-        ("AlarmTopicArn", ["", "arn:aws:sns:eu-west-1:123456789012:alarms"], ["alarms", OTHER_ACCOUNT]),
-    ],
-)
-def test_a_parameter_takes_what_it_should_and_refuses_the_rest(name: str, good: list[str], bad: list[str]):
-    pattern = re.compile(PARAMETERS[name]["AllowedPattern"])
-    assert [value for value in good if not pattern.fullmatch(value)] == []
-    assert [value for value in bad if pattern.fullmatch(value)] == []
 
 
 def test_the_secret_is_shown_nowhere():
