@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 
 from tests.templates.test_api_destinations_patterns import (
@@ -26,7 +25,6 @@ from tests.templates.test_api_destinations_patterns import (
     combinations,
     taken_by,
 )
-from tests.templates.test_api_destinations_template import ENDPOINTS
 from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.server import LocalAws
 from tools.local_aws.stacks import DeploymentFailed
@@ -394,28 +392,6 @@ def test_an_empty_name_or_key_changes_nothing_and_is_one_dead_letter(way_back: W
     way_back.momento.requests.clear()
 
 
-def test_a_wrong_api_key_is_refused(aws: LocalAws, way_back: WayBack) -> None:
-    endpoint = {"EventBridgeBus": BUS, "MomentoEndpoint": way_back.momento.url}
-    parameters = {**endpoint, "StringMessages": way_back.mode}
-    way_back.requests_until_now()
-    aws.deploy("way-back", TEMPLATE, {**parameters, "MomentoApiKey": "wrong"})
-    way_back.put("cacheSet", {**SET, "message": {"a": "x"}})
-    (request,) = wait_for("the request", lambda: list(way_back.momento.requests))
-    assert (request.status, way_back.momento.items.get((CACHE, b"never"))) == (401, None)
-    aws.deploy("way-back", TEMPLATE, {**parameters, "MomentoApiKey": way_back.momento.api_key})
-    way_back.momento.requests.clear()
-
-
-def test_what_the_webhook_handler_puts_on_the_bus_goes_nowhere(way_back: WayBack) -> None:
-    way_back.requests_until_now()
-    body = {"cache": CACHE, "topic": "t", "publish_timestamp": 1, "text": "x", **SET, **PUBLISH}
-    for detail_type in (f"{CACHE}#t", "cacheSet", "cacheDelete", "topicPublish", "cacheSet#topicPublish"):
-        way_back.put(detail_type, body, source="Momento")
-        way_back.put(detail_type, {"cache": CACHE}, source="Momento")
-    assert way_back.requests_until_now() == []
-    assert way_back.dead_letters() == []
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_eventbridge_itself_takes_the_patterns_and_agrees(aws: LocalAws, mode: str) -> None:
     events = aws.client("events")
@@ -444,43 +420,6 @@ def test_eventbridge_itself_takes_the_patterns_and_agrees(aws: LocalAws, mode: s
 
 
 # ---- Deployment
-
-
-def deploy_in(aws: LocalAws, region: str, **parameters: str) -> dict[str, str]:
-    """Deploys to another region of the same local AWS; a stack that fails raises."""
-    formation = boto3.client(
-        "cloudformation",
-        region_name=region,
-        endpoint_url=aws.endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    given = {"MomentoApiKey": "key", **parameters}
-    formation.create_stack(
-        StackName="elsewhere",
-        TemplateBody=TEMPLATE.read_text(),
-        Capabilities=["CAPABILITY_IAM"],
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
-    )
-    formation.get_waiter("stack_create_complete").wait(StackName="elsewhere", WaiterConfig={"Delay": 0.1})
-    (stack,) = formation.describe_stacks(StackName="elsewhere")["Stacks"]
-    formation.delete_stack(StackName="elsewhere")
-    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-
-
-@pytest.mark.parametrize("region", ["us-west-2", "ap-northeast-1"])
-def test_the_endpoint_follows_from_the_region(aws: LocalAws, region: str) -> None:
-    assert deploy_in(aws, region)["MomentoEndpointUsed"] == ENDPOINTS[region]
-
-
-def test_a_region_without_momento_is_refused_with_a_sentence(aws: LocalAws) -> None:
-    with pytest.raises(Exception, match=r"Momento has no public endpoint in this Region\. Deploy to us-east-1"):
-        deploy_in(aws, "sa-east-1")
-
-
-def test_a_private_cell_may_be_anywhere(aws: LocalAws) -> None:
-    outputs = deploy_in(aws, "sa-east-1", MomentoEndpoint="https://api.cache.cell-1-private.prod.a.momentohq.com")
-    assert outputs["MomentoEndpointUsed"] == "https://api.cache.cell-1-private.prod.a.momentohq.com"
 
 
 def test_a_bus_that_does_not_exist_fails_the_deployment(aws: LocalAws) -> None:

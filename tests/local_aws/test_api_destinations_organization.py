@@ -13,7 +13,6 @@ from tools.local_aws.stacks import DeploymentFailed
 from tools.momento.stand_in import MomentoStandIn
 from tools.paths import ROOT
 from tools.testing.docs import blocks
-from tools.testing.inventory import resources
 from tools.waiting import wait_for
 
 STACK = BUS = "organization-back"
@@ -82,19 +81,6 @@ def organization(aws: LocalAws, make_bus: Callable[[str], BusWatch], momento: Mo
     yield organization
     aws.delete(STACK)
     aws.client("iam").delete_policy(PolicyArn=organization.boundary)
-
-
-def test_each_role_and_what_takes_a_key_has_what_was_given(organization: Organization):
-    aws, made = organization.aws, resources(organization.aws, STACK)
-    for name in ("DestinationsRole", "TextFunctionRole"):
-        role = aws.client("iam").get_role(RoleName=made[name])["Role"]
-        assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == organization.boundary
-        assert role["Path"] == PATH
-    for name in ("TextQueue", "TextDeadLetterQueue", "DeadLetterQueue"):
-        found = aws.client("sqs").get_queue_attributes(QueueUrl=made[name], AttributeNames=["All"])["Attributes"]
-        assert found["KmsMasterKeyId"] == organization.key
-    secret = aws.client("secretsmanager").describe_secret(SecretId=made["ApiKeySecret"])
-    assert secret["KmsKeyId"] == organization.key
 
 
 def test_a_string_and_an_object_arrive_with_the_documented_policies(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,7 +13,6 @@ from tools.local_aws.server import LocalAws
 from tools.local_aws.stacks import DeploymentFailed
 from tools.momento.webhook import captured_body, post_signed
 from tools.paths import ARCHITECTURE, ROOT
-from tools.templates.resolver import Resolver, of_type
 from tools.testing.inventory import everything, resources
 from tools.waiting import wait_for
 
@@ -48,11 +45,6 @@ def shared_bus(make_bus: Callable[[str], BusWatch]) -> BusWatch:
 def bus(shared_bus: BusWatch) -> Iterator[BusWatch]:
     yield shared_bus
     shared_bus.take()
-
-
-def settings(aws: LocalAws, outputs: dict[str, str]) -> dict[str, str]:
-    function = aws.client("lambda").get_function_configuration(FunctionName=outputs["WebhookFunctionName"])
-    return function["Environment"]["Variables"]
 
 
 def messages(aws: LocalAws, queue: str) -> int:
@@ -93,28 +85,6 @@ def test_a_bus_that_is_not_there_fails_the_deployment_and_says_so(aws: LocalAws)
     assert everything(aws) == before
 
 
-def test_a_bus_of_this_account_may_be_named_by_its_arn(aws: LocalAws, deploy: Deploy, bus: BusWatch):
-    arn = aws.client("events").describe_event_bus(Name=bus.bus)["Arn"]
-    outputs = deploy("bus-by-arn", MomentoSecretString=SECRET, EventBridgeBus=arn)
-    [archive] = aws.client("events").list_archives()["Archives"]
-    assert archive["EventSourceArn"] == arn
-    assert settings(aws, outputs)["EVENT_BUS_NAME"] == arn
-    url = aws.function_url_local(outputs["FunctionUrl"])
-    assert post_signed(url, SECRET, captured_body()).status == 200
-    assert len(bus.wait(1)) == 1
-
-
-def test_a_bus_of_another_account_gets_events_and_no_archive(aws: LocalAws, deploy: Deploy):
-    arn = "arn:aws:events:us-east-1:111122223333:event-bus/theirs"
-    outputs = deploy("bus-of-others", MomentoSecretString=SECRET, EventBridgeBus=arn, EventLog="yes")
-    assert settings(aws, outputs)["EVENT_BUS_NAME"] == arn
-    assert not {"Archive", "EventLogRule"} & resources(aws, "bus-of-others").keys()
-    role = resources(aws, "bus-of-others")["WebhookRole"]
-    policy = aws.client("iam").get_role_policy(RoleName=role, PolicyName="webhook")["PolicyDocument"]
-    [on_the_bus] = [entry for entry in policy["Statement"] if "events:PutEvents" in entry["Action"]]
-    assert on_the_bus["Resource"] == arn
-
-
 @pytest.mark.parametrize("by", ["Name", "ARN"])
 def test_an_existing_secret_is_used_and_stays(aws: LocalAws, deploy: Deploy, bus: BusWatch, by: str):
     vault = aws.client("secretsmanager")
@@ -129,14 +99,6 @@ def test_an_existing_secret_is_used_and_stays(aws: LocalAws, deploy: Deploy, bus
         assert vault.get_secret_value(SecretId=secret["ARN"])["SecretString"] == SECRET
     finally:
         vault.delete_secret(SecretId=secret["ARN"], ForceDeleteWithoutRecovery=True)
-
-
-@pytest.mark.parametrize("given", [{}, {"MomentoSecretString": SECRET, "ExistingSecret": "another"}])
-def test_neither_secret_or_both_are_refused_before_anything_is_made(aws: LocalAws, given: dict[str, str]):
-    before = everything(aws)
-    with pytest.raises(DeploymentFailed, match="Specify either the signing secret itself"):
-        aws.deploy("no-secret", TEMPLATE, given)
-    assert everything(aws) == before
 
 
 def test_an_update_keeps_the_url_and_brings_the_new_secret(aws: LocalAws, deploy: Deploy, bus: BusWatch):
@@ -170,30 +132,6 @@ def test_dead_letters_that_were_asked_to_stay_are_all_that_stays(aws: LocalAws):
         sqs.delete_queue(QueueUrl=queue)
 
 
-def test_the_address_of_the_alarms_is_notified(aws: LocalAws, deploy: Deploy):
-    arn = aws.client("sns").create_topic(Name="existing-topic")["TopicArn"]
-    try:
-        deploy("told", MomentoSecretString=SECRET, AlarmEmail="someone@example.com", AlarmTopicArn=arn)
-        made = resources(aws, "told")["AlarmTopic"]
-        subscriptions = aws.client("sns").list_subscriptions_by_topic(TopicArn=made)["Subscriptions"]
-        assert [(it["Protocol"], it["Endpoint"]) for it in subscriptions] == [("email", "someone@example.com")]
-        alarms = [
-            alarm
-            for alarm in aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
-            if alarm["AlarmName"] in resources(aws, "told").values()
-        ]
-        assert len(alarms) == sum(map(Resolver(MomentoSecretString=SECRET).exists, of_type("AWS::CloudWatch::Alarm")))
-        assert all(alarm["AlarmActions"] == alarm["OKActions"] == [made, arn] for alarm in alarms)
-        texts = [alarm["AlarmDescription"] for alarm in alarms]
-        assert all(text.startswith("Stack told: ") and "${" not in text for text in texts)
-        groups = {resources(aws, "told")[name] for name in ("WebhookLogs", "RedriveLogs")}
-        named = {name for text in texts for name in re.findall(r"Log: (\S+)[.]\n", text)}
-        assert named == groups
-    finally:
-        aws.delete("told")
-        aws.client("sns").delete_topic(TopicArn=arn)
-
-
 def test_the_event_log_shows_each_event_that_came(aws: LocalAws, deploy: Deploy, bus: BusWatch):
     outputs = deploy("event-log", MomentoSecretString=SECRET, EventBridgeBus=bus.bus, EventLog="yes")
     body = captured_body()
@@ -223,19 +161,3 @@ def test_the_queues_refuse_connections_without_tls():
         for queue in ("RetryQueueUrl", "DeadLetterQueueUrl"):
             with pytest.raises(ClientError, match="AccessDenied"):
                 aws.client("sqs").send_message(QueueUrl=outputs[queue], MessageBody="in the clear")
-
-
-def test_what_the_bus_does_not_take_comes_there_later_by_the_queue(aws: LocalAws, deploy: Deploy, bus: BusWatch, gate):
-    outputs = deploy("outage", MomentoSecretString=SECRET, EventBridgeBus=bus.bus)
-    url = aws.function_url_local(outputs["FunctionUrl"])
-    # Three minutes are the product's; the test has not that much time.
-    aws.client("sqs").set_queue_attributes(QueueUrl=outputs["RetryQueueUrl"], Attributes={"VisibilityTimeout": "2"})
-    body = captured_body()
-    with gate.refusing():
-        started = time.monotonic()
-        assert post_signed(url, SECRET, body).status == 202
-        assert time.monotonic() - started < 4.5
-        refused = gate.refused
-        wait_for("the redrive function to be refused too", lambda: gate.refused > refused)
-    [event] = bus.wait(1, seconds=30)
-    assert event["detail"] == json.loads(body)

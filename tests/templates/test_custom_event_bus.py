@@ -11,16 +11,10 @@ from tools.paths import ROOT
 from tools.templates.reader import read_template
 from tools.templates.resolver import PARAMETERS, Resolver
 
-SECRET = {"MomentoSecretString": "whsec"}
 ID = "abcdefghijklmnopqrstuvwxy"
 OURS = f"arn:aws:events:eu-west-1:123456789012:event-busv2/orders/{ID}"
 THEIRS = OURS.replace("123456789012", "210987654321")
 CLASSIC = "arn:aws:events:eu-west-1:123456789012:event-bus/orders"
-LOG = ["EventLogGroup", "EventLogRule"]
-
-
-def for_bus(bus: str, log: str = "yes") -> Resolver:
-    return Resolver(**SECRET, EventBridgeBus=bus, EventLog=log)
 
 
 def test_the_arn_of_a_custom_event_bus_is_accepted_and_nothing_that_resembles_it():
@@ -39,32 +33,6 @@ def test_the_arn_of_a_custom_event_bus_is_accepted_and_nothing_that_resembles_it
         "aws.partner/orders",
     ):
         assert not pattern.fullmatch(bad), bad
-
-
-@pytest.mark.parametrize("bus", [OURS, THEIRS])
-@pytest.mark.parametrize("role", ["WebhookRole", "RedriveRole"])
-def test_the_roles_may_put_on_the_bus_and_describe_it(bus: str, role: str):
-    [policy] = for_bus(bus).properties(role)["Policies"]
-    [statement] = [each for each in policy["PolicyDocument"]["Statement"] if each["Sid"] == "PutOnTheBus"]
-    assert statement["Action"] == ["events:PutEvents", "events:DescribeEventBus"]
-    assert statement["Resource"] == bus
-
-
-@pytest.mark.parametrize("function", ["WebhookFunction", "RedriveFunction"])
-def test_the_functions_get_the_arn(function: str):
-    assert for_bus(OURS).properties(function)["Environment"]["Variables"]["EVENT_BUS_NAME"] == OURS
-
-
-@pytest.mark.parametrize("bus", [OURS, THEIRS])
-def test_there_is_neither_an_archive_nor_a_rule(bus: str):
-    resolver = for_bus(bus)
-    assert [name for name in ("Archive", *LOG) if resolver.exists(name)] == []
-
-
-@pytest.mark.parametrize("bus", ["default", "orders", CLASSIC])
-def test_a_classic_bus_keeps_its_archive_and_its_rule(bus: str):
-    resolver = for_bus(bus)
-    assert [name for name in ("Archive", *LOG) if resolver.exists(name)] == ["Archive", *LOG]
 
 
 @pytest.mark.parametrize("name", ["template.yaml", "api-destinations.yaml", "publish-buckets.yaml"])

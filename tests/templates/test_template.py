@@ -25,6 +25,10 @@ from tools.testing.watched_metrics import alarm_metrics, dashboard_metrics
 SECRET = {"MomentoSecretString": "whsec"}
 EVERYTHING = {**SECRET, "AlarmEmail": "someone@example.com", "NoEventMinutes": 30, "EventLog": "yes"}
 OTHER_ACCOUNT = "arn:aws:events:eu-west-1:210987654321:event-bus/theirs"
+CUSTOM_BUSES = [
+    f"arn:aws:events:eu-west-1:{account}:event-busv2/orders/abcdefghijklmnopqrstuvwxy"
+    for account in ("123456789012", "210987654321")
+]
 
 
 # ---- The form
@@ -170,18 +174,21 @@ def test_the_functions_get_the_settings_that_they_read():
             True,
         ),
         (OTHER_ACCOUNT, OTHER_ACCOUNT, False),
+        *((custom, custom, False) for custom in CUSTOM_BUSES),
     ],
 )
-def test_a_bus_by_name_or_arn_gets_its_own_arn_in_the_roles_and_an_archive_where_one_is_possible(
+def test_a_bus_by_name_or_arn_gets_its_own_arn_in_the_roles_and_an_archive_and_a_log_where_they_are_possible(
     bus: str, arn: str, archived: bool
 ):
-    resolver = Resolver(**SECRET, EventBridgeBus=bus)
-    for role in ("WebhookRole", "RedriveRole"):
-        assert statement(resolver, role, "PutOnTheBus")["Resource"] == arn
-    assert resolver.exists("Archive") is archived
+    resolver = Resolver(**SECRET, EventBridgeBus=bus, EventLog="yes")
+    for function, role in READERS.items():
+        may_put = statement(resolver, role, "PutOnTheBus")
+        assert (may_put["Action"], may_put["Resource"]) == (["events:PutEvents", "events:DescribeEventBus"], arn)
+        assert resolver.properties(function)["Environment"]["Variables"]["EVENT_BUS_NAME"] == bus
+    optional = ["Archive", "EventLogGroup", "EventLogRule"]
+    assert [name for name in optional if resolver.exists(name)] == (optional if archived else [])
     if archived:
         assert resolver.properties("Archive")["SourceArn"] == arn
-    assert resolver.properties("WebhookFunction")["Environment"]["Variables"]["EVENT_BUS_NAME"] == bus
 
 
 def test_the_archive_holds_what_came_from_momento_for_as_long_as_was_asked():
@@ -520,6 +527,11 @@ def test_the_description_of_an_alarm_is_never_too_long_for_cloudwatch(name: str)
 def test_an_alarm_notifies_the_given_topics_and_addresses(name: str, given: dict[str, str], told: list[str]):
     alarm = Resolver(**SECRET, **given, Endpoint=endpoint_of(name)).properties(name)
     assert alarm["AlarmActions"] == alarm["OKActions"] == told
+
+
+def test_the_topic_of_the_alarms_sends_them_to_the_address():
+    subscriptions = Resolver(**EVERYTHING).properties("AlarmTopic")["Subscription"]
+    assert subscriptions == [{"Protocol": "email", "Endpoint": "someone@example.com"}]
 
 
 @pytest.mark.parametrize(
