@@ -20,43 +20,45 @@ fn with_header(json: &str) -> String {
     changed(|event| event["headers"]["x-odd"] = "PLACEHOLDER".into()).replace(r#""PLACEHOLDER""#, json)
 }
 
-/// Each event with the status that it gets.
+/// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+fn as_of_an_http_api(event: &mut Value) {
+    let documented = json!({
+        "routeKey": "POST /",
+        "cookies": ["one=1", "two=2"],
+        "queryStringParameters": {"a": "1,2"},
+        "pathParameters": {"a": "b"},
+        "stageVariables": {"a": "b"},
+    });
+    event.as_object_mut().expect("an object").extend(documented.as_object().expect("an object").clone());
+    let context = &mut event["requestContext"];
+    context["routeKey"] = "POST /".into();
+    context["authentication"] = json!({"clientCert": {
+        "clientCertPem": "CERT_CONTENT",
+        "subjectDN": "www.example.com",
+        "issuerDN": "Example issuer",
+        "serialNumber": "a1:a1",
+        "validity": {"notBefore": "May 28 12:30:02 2019 GMT", "notAfter": "Aug  5 09:36:04 2021 GMT"},
+    }});
+    context["authorizer"] = json!({"jwt": {"claims": {"a": "b"}, "scopes": ["a"]}});
+}
+
+/// Each event with the status that it gets. `src/webhook/request.rs` has others.
 fn events() -> Vec<(&'static str, String, u64)> {
     let long = "x".repeat(64 * 1024);
-    let raw = |json: &str| json.to_owned();
     vec![
-        ("null", raw("null"), 400),
-        ("a number", raw("1"), 400),
-        ("text", raw(r#""POST""#), 400),
-        ("an array", raw("[]"), 400),
-        ("an empty object", raw("{}"), 400),
-        ("an event of SQS", raw(r#"{"Records":[{"messageId":"1","body":"{}"}]}"#), 400),
-        ("payload format 1.0", raw(r#"{"version":"1.0","httpMethod":"POST","headers":{},"body":"{}"}"#), 400),
+        ("a number", "1".to_owned(), 400),
         ("two hundred nested arrays", format!("{}{}", "[".repeat(200), "]".repeat(200)), 400),
-        ("no method", changed(|event| event["requestContext"]["http"]["method"] = Value::Null), 400),
         ("no request context", changed(|event| event["requestContext"] = Value::Null), 400),
         ("a method that is a number", changed(|event| event["requestContext"]["http"]["method"] = 1.into()), 400),
-        ("a method with a space", changed(|event| event["requestContext"]["http"]["method"] = "PO ST".into()), 405),
         ("an empty method", changed(|event| event["requestContext"]["http"]["method"] = "".into()), 405),
         ("a method in lower case", changed(|event| event["requestContext"]["http"]["method"] = "post".into()), 405),
         ("a method beyond ASCII", changed(|event| event["requestContext"]["http"]["method"] = "PÖST".into()), 405),
-        ("a body that is a number", changed(|event| event["body"] = 1.into()), 400),
         ("a body that is an object", changed(|event| event["body"] = json!({})), 400),
-        (
-            "a body with half of a surrogate pair",
-            changed(|event| event["body"] = "B".into()).replace(r#""body":"B""#, r#""body":"\ud800""#),
-            400,
-        ),
         ("no body", changed(|event| event["body"] = Value::Null), 403),
-        ("base64 that is not", changed(|event| event["isBase64Encoded"] = true.into()), 403),
         ("a flag that is text", changed(|event| event["isBase64Encoded"] = "yes".into()), 400),
-        ("no headers", changed(|event| event["headers"] = Value::Null), 403),
         ("headers that are an array", changed(|event| event["headers"] = json!([])), 400),
-        ("a header with half of a surrogate pair", with_header(r#""\udc00""#), 400),
-        ("a header with a control character", with_header(r#""a\u0000b""#), 400),
         ("a header with a line break", with_header(r#""a\r\nmomento-signature: b""#), 400),
         ("a header that is a number", with_header("1"), 400),
-        ("a header's name with a space", changed(|event| event["headers"]["a b"] = "c".into()), 400),
         ("an empty header's name", changed(|event| event["headers"][""] = "c".into()), 400),
         ("a signature that is an object", changed(|event| event["headers"]["momento-signature"] = json!({})), 400),
         ("a query string that no URI can hold", changed(|event| event["rawQueryString"] = "<\" >\u{0}".into()), 200),
@@ -69,7 +71,7 @@ fn events() -> Vec<(&'static str, String, u64)> {
             200,
         ),
         ("keys that are not known", changed(|event| event["new"] = json!({"deep": [1, null]})), 200),
-        ("an HTTP API's event", changed(|event| event["routeKey"] = "POST /".into()), 200),
+        ("an HTTP API's event, with the members that AWS documents for it", changed(as_of_an_http_api), 200),
     ]
 }
 
