@@ -1,11 +1,9 @@
-"""What scripts/put-back does with damaged records, and with records in the files of AWS and its tools."""
+"""What scripts/put-back does with damaged records and with events that the queue refuses."""
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -54,25 +52,6 @@ def test_an_event_that_the_queue_refuses_is_named_and_the_others_go_back(queues:
     assert done.stderr.startswith("too-large: ")
     assert "Events put back: 1." in done.stdout
     assert requests_of(queues.visible(queues.new)) == ["good"]
-
-
-def test_output_of_the_aws_tool_that_is_cut_off_is_named_and_never_skipped_in_silence(queues: Queues):
-    page = json.dumps({"events": [{"message": record(message(name))} for name in ("first", "second")]}, indent=4)
-    whole = run(queues.aws, "put-back", "--queue-url", queues.new, "-", given=page)
-    assert (whole.returncode, requests_of(queues.visible(queues.new))) == (0, ["first", "second"])
-    cut_off = run(queues.aws, "put-back", "--queue-url", queues.new, "-", given=page[:-90])
-    assert (cut_off.returncode, requests_of(queues.visible(queues.new))) == (1, ["first"])
-    assert "standard input, line 7, request second: The record is truncated" in cut_off.stderr
-
-
-def test_files_as_powershell_and_an_export_to_s3_write_them_go_back(queues: Queues, tmp_path: Path):
-    files = {"powershell": "utf-16", "export.gz": "utf-8"}
-    for name, encoding in files.items():
-        text = json.dumps({"queueMessage": message(name, "a\u2028b\u0085c")}, ensure_ascii=False).encode(encoding)
-        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
-    done = run(queues.aws, "put-back", "--queue-url", queues.new, *(str(tmp_path / name) for name in files))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert requests_of(queues.visible(queues.new)) == ["export.gz", "powershell"]
 
 
 @pytest.mark.parametrize("sources", [[], ["--log-group", "g", "records.json"]], ids=str)

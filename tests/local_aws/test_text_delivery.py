@@ -11,7 +11,7 @@ import pytest
 
 from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.server import LocalAws
-from tools.momento.stand_in import GARBAGE, HANG, RESET, MomentoStandIn
+from tools.momento.stand_in import GARBAGE, RESET, MomentoStandIn
 from tools.paths import ROOT
 from tools.waiting import wait_for
 
@@ -160,26 +160,6 @@ def test_all_strings_arrive_after_momento_refused_them_or_broke_their_connection
     assert min(calls.values()) >= 3
 
 
-def test_all_strings_arrive_after_momento_did_not_answer(stack: Stack) -> None:
-    stack.retry_after(5)
-    details = [item("k"), message("t")]
-    calls = fail_first(stack, 1, lambda target: HANG)
-    stack.put(*details)
-    stack.wait_for_all(details)
-    assert min(calls.values()) >= 2
-
-
-def test_one_message_that_momento_refuses_fails_no_other_message(stack: Stack) -> None:
-    stack.retry_after(3)
-    stack.momento.fault = lambda method, target: 429 if "bad" in target else None
-    details = [item(f"k{number}") for number in range(30)]
-    stack.put(*details, item("bad"))
-    wait_for("30 requests", lambda: len(stack.accepted()) == 30)
-    assert not stack.is_empty()
-    stack.momento.fault = lambda method, target: None
-    stack.wait_for_all([*details, item("bad")])
-
-
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_what_momento_refuses_is_a_dead_letter_at_once_and_arrives_after_a_redrive(stack: Stack, status: int) -> None:
     details = [item("bad"), item("good"), message("good")]
@@ -193,16 +173,6 @@ def test_what_momento_refuses_is_a_dead_letter_at_once_and_arrives_after_a_redri
     stack.momento.fault = lambda method, target: None
     stack.redrive()
     stack.wait_for_all_once(details)
-
-
-def test_a_cache_that_does_not_exist_is_a_dead_letter_until_it_is_made(stack: Stack) -> None:
-    stack.momento.caches.clear()
-    stack.put(item("early"))
-    (letter,) = stack.dead(1)
-    assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "404"
-    stack.momento.caches.add(CACHE)
-    stack.redrive()
-    stack.wait_for_all_once([item("early")])
 
 
 def test_after_the_retry_time_sqs_itself_moves_a_message_to_the_dead_letter_queue(aws: LocalAws, bus: str) -> None:
@@ -248,19 +218,6 @@ def test_a_replaced_key_in_an_existing_secret_reaches_the_function_at_once_and_t
         parameters = {"EventBridgeBus": bus, "MomentoEndpoint": momento.url, "ExistingApiKeySecret": arn}
         aws.deploy("text", TEMPLATE, {**parameters, "ExistingApiKeyVersion": version})
         assert status_of_an_object("object-2") == 204
-
-
-def test_a_key_that_is_entered_again_reaches_the_function_and_the_destinations(aws: LocalAws, stack: Stack) -> None:
-    momento = stack.momento
-    stack.put(item("before"))
-    stack.wait_for_all([item("before")])
-    momento.api_key = "replaced"
-    parameters = {"EventBridgeBus": BUS, "MomentoEndpoint": momento.url, "MomentoApiKey": "replaced"}
-    aws.deploy("text", TEMPLATE, parameters)
-    stack.put(item("after"), message("after"))
-    stack.wait_for_all_once([item("before"), item("after"), message("after")])
-    stack.put({**item("object"), "message": {"an": "object"}})
-    momento.wait_for_item(CACHE, "object")
 
 
 def test_a_thousand_strings_at_once_arrive_once_over_a_handful_of_connections(
