@@ -51,23 +51,14 @@ def stack(aws: LocalAws) -> Iterator[Deployed]:
     deployed.close()
 
 
-@pytest.fixture(scope="module")
-def webhook(stack: Deployed) -> Client:
-    return stack.as_role("WebhookRole")
+ROLES = ["WebhookRole", "RedriveRole"]
 
 
-@pytest.fixture(scope="module")
-def redrive(stack: Deployed) -> Client:
-    return stack.as_role("RedriveRole")
-
-
-def is_refused(call: Callable[[], Any]) -> bool:
-    try:
-        call()
-    except ClientError as refusal:
-        assert refusal.response["Error"]["Code"] in REFUSED, refusal
-        return True
-    return False
+def assert_all_are_refused(*calls: Callable[[], Any]) -> None:
+    for call in calls:
+        with pytest.raises(ClientError) as refusal:
+            call()
+        assert refusal.value.response["Error"]["Code"] in REFUSED, refusal.value
 
 
 def put(client: Client, bus: str) -> None:
@@ -79,48 +70,50 @@ def put(client: Client, bus: str) -> None:
         raise ClientError({"Error": error}, "PutEvents")
 
 
-@pytest.mark.parametrize("role", ["webhook", "redrive"])
-def test_a_function_puts_events_on_its_bus_and_on_no_other(role: str, request: pytest.FixtureRequest):
-    client = request.getfixturevalue(role)
-    put(client, BUS)
-    assert client("events").describe_event_bus(Name=BUS)["Name"] == BUS
-    assert is_refused(lambda: put(client, OTHER_BUS))
-    assert is_refused(lambda: put(client, "default"))
-    assert is_refused(lambda: client("events").describe_event_bus(Name=OTHER_BUS))
-    assert is_refused(lambda: client("events").list_event_buses())
-    assert is_refused(lambda: client("events").put_rule(Name="x", EventBusName=BUS, EventPattern='{"source":["x"]}'))
+@pytest.mark.parametrize("role", ROLES)
+def test_a_function_uses_its_bus_and_its_secret_and_no_other_and_nothing_else_in_the_account(
+    stack: Deployed, role: str
+):
+    client = stack.as_role(role)
+    events, vault = client("events"), client("secretsmanager")
+    bus, secret, function = BUS, stack.outputs["SecretId"], stack.outputs["WebhookFunctionName"]
+    put(client, bus)
+    assert events.describe_event_bus(Name=bus)["Name"] == bus
+    assert vault.get_secret_value(SecretId=secret)["SecretString"] == "whsec"
+    assert vault.get_secret_value(SecretId=secret, VersionStage="AWSCURRENT")["SecretString"] == "whsec"
+    assert_all_are_refused(
+        lambda: put(client, OTHER_BUS),
+        lambda: put(client, "default"),
+        lambda: events.describe_event_bus(Name=OTHER_BUS),
+        lambda: events.list_event_buses(),
+        lambda: events.put_rule(Name="x", EventBusName=bus, EventPattern='{"source":["x"]}'),
+        lambda: vault.get_secret_value(SecretId=stack.other_secret),
+        lambda: vault.put_secret_value(SecretId=secret, SecretString="mine"),
+        lambda: vault.list_secrets(),
+        lambda: client("lambda").invoke(FunctionName=function),
+        lambda: client("lambda").get_function(FunctionName=function),
+        lambda: client("s3").list_buckets(),
+        lambda: client("iam").list_roles(),
+        lambda: client("sqs").list_queues(),
+    )
 
 
-@pytest.mark.parametrize("role", ["webhook", "redrive"])
-def test_a_function_reads_its_secret_and_no_other(stack: Deployed, role: str, request: pytest.FixtureRequest):
-    vault = request.getfixturevalue(role)("secretsmanager")
-    own = stack.outputs["SecretId"]
-    assert vault.get_secret_value(SecretId=own)["SecretString"] == "whsec"
-    assert vault.get_secret_value(SecretId=own, VersionStage="AWSCURRENT")["SecretString"] == "whsec"
-    assert is_refused(lambda: vault.get_secret_value(SecretId=stack.other_secret))
-    assert is_refused(lambda: vault.put_secret_value(SecretId=own, SecretString="mine"))
-    assert is_refused(lambda: vault.list_secrets())
-
-
-def test_the_webhook_sends_to_the_retry_queue_and_takes_nothing_from_it(stack: Deployed, webhook: Client):
-    sqs = webhook("sqs")
-    own, dead = stack.outputs["RetryQueueUrl"], stack.outputs["DeadLetterQueueUrl"]
+def test_the_webhook_only_sends_to_the_retry_queue_and_redrive_only_takes_from_it(stack: Deployed):
+    webhook, redrive = (stack.as_role(role)("sqs") for role in ROLES)
+    own, dead, other = stack.outputs["RetryQueueUrl"], stack.outputs["DeadLetterQueueUrl"], stack.other_queue
     message = {"version": 1, "reason": "PutFailed", "error": "x", "receivedAt": 0, "requestId": "x", "body": "[]"}
-    sqs.send_message(QueueUrl=own, MessageBody=json.dumps(message))
-    assert is_refused(lambda: sqs.receive_message(QueueUrl=own))
-    assert is_refused(lambda: sqs.purge_queue(QueueUrl=own))
-    for other in (dead, stack.other_queue):
-        assert is_refused(lambda other=other: sqs.send_message(QueueUrl=other, MessageBody="x"))
-
-
-def test_the_redrive_function_takes_from_the_retry_queue_and_from_no_other(stack: Deployed, redrive: Client):
-    sqs = redrive("sqs")
-    own, dead = stack.outputs["RetryQueueUrl"], stack.outputs["DeadLetterQueueUrl"]
-    sqs.receive_message(QueueUrl=own)
-    assert "QueueArn" in sqs.get_queue_attributes(QueueUrl=own, AttributeNames=["QueueArn"])["Attributes"]
-    assert is_refused(lambda: sqs.send_message(QueueUrl=own, MessageBody="x"))
-    for other in (dead, stack.other_queue):
-        assert is_refused(lambda other=other: sqs.receive_message(QueueUrl=other))
+    webhook.send_message(QueueUrl=own, MessageBody=json.dumps(message))
+    redrive.receive_message(QueueUrl=own)
+    assert "QueueArn" in redrive.get_queue_attributes(QueueUrl=own, AttributeNames=["QueueArn"])["Attributes"]
+    assert_all_are_refused(
+        lambda: webhook.receive_message(QueueUrl=own),
+        lambda: webhook.purge_queue(QueueUrl=own),
+        lambda: webhook.send_message(QueueUrl=dead, MessageBody="x"),
+        lambda: webhook.send_message(QueueUrl=other, MessageBody="x"),
+        lambda: redrive.send_message(QueueUrl=own, MessageBody="x"),
+        lambda: redrive.receive_message(QueueUrl=dead),
+        lambda: redrive.receive_message(QueueUrl=other),
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,14 +136,3 @@ def test_a_function_writes_its_own_log_and_no_other(stack: Deployed, role: str, 
         assert decide(action, "/roles/other") == "implicitDeny"
     for action in ("logs:CreateLogGroup", "logs:DeleteLogGroup", "logs:GetLogEvents"):
         assert decide(action, stack.resources[own]) == "implicitDeny"
-
-
-@pytest.mark.parametrize("role", ["webhook", "redrive"])
-def test_a_function_can_do_nothing_else_in_the_account(stack: Deployed, role: str, request: pytest.FixtureRequest):
-    client = request.getfixturevalue(role)
-    function = stack.outputs["WebhookFunctionName"]
-    assert is_refused(lambda: client("lambda").invoke(FunctionName=function))
-    assert is_refused(lambda: client("lambda").get_function(FunctionName=function))
-    assert is_refused(lambda: client("s3").list_buckets())
-    assert is_refused(lambda: client("iam").list_roles())
-    assert is_refused(lambda: client("sqs").list_queues())
