@@ -6,8 +6,6 @@ use serde_json::Value;
 use test_kit::fake_aws::SecretsManager;
 use test_kit::fault::{Fault, always};
 use test_kit::momento;
-use test_kit::process::{Process, binary_under_test};
-use test_kit::runtime_api::RuntimeApi;
 use test_kit::sandbox::{Function, Sandbox};
 
 const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");
@@ -68,10 +66,9 @@ async fn an_invalid_secret_in_the_environment_stops_the_start_with_one_sentence(
         let mut sandbox = Sandbox::new().await;
         sandbox.set("SIGNING_SECRET_ID", "");
         sandbox.set("SIGNING_SECRET", value);
-        let runtime = RuntimeApi::start().await;
-        let mut process = Process::start(&binary_under_test(WEBHOOK), &sandbox.environment("webhook", &runtime));
-        assert!(!process.exited().await.success(), "{value}");
-        let lines = process.lines();
+        let mut handler = sandbox.start(WEBHOOK).await;
+        assert!(!handler.process.exited().await.success(), "{value}");
+        let lines = handler.process.lines();
         assert!(lines.len() == 1 && lines[0].contains("SIGNING_SECRET") && lines[0].ends_with('.'), "{lines:?}");
         assert!(!lines[0].contains("hidden-part"), "{value} is in the log");
     }
