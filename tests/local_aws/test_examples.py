@@ -155,23 +155,18 @@ def test_one_topic_for_both_ends_is_refused_with_a_sentence(aws: LocalAws) -> No
 
 
 @pytest.mark.parametrize("path", [ASYNC_PROCESSING, TOKEN_IDENTITY], ids=lambda path: path.parent.name)
-def test_an_example_keeps_what_fails_and_lets_only_its_own_rule_write_there(path) -> None:
+def test_an_example_keeps_what_fails_where_only_its_own_rule_writes_and_may_do_no_more_than_it_needs(path) -> None:
     resources = read_template(path.read_text())["Resources"]
+    queue = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
     rules = {name: resource for name, resource in resources.items() if resource["Type"] == "AWS::Events::Rule"}
     (rule,) = rules
     (target,) = rules[rule]["Properties"]["Targets"]
-    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}}
+    assert target["DeadLetterConfig"] == {"Arn": queue}
     assert target["RetryPolicy"] == {"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 3600}
     allow, tls = resources["DeadLetterQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [rule, "Arn"]}}}
     assert (tls["Effect"], tls["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
     assert resources["DeadLetterQueue"]["Properties"]["SqsManagedSseEnabled"] is True
-
-
-@pytest.mark.parametrize("path", [ASYNC_PROCESSING, TOKEN_IDENTITY], ids=lambda path: path.parent.name)
-def test_what_an_examples_function_fails_on_is_kept_and_it_may_do_no_more_than_it_needs(path) -> None:
-    resources = read_template(path.read_text())["Resources"]
-    queue = {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
     assert resources["Function"]["Properties"]["DeadLetterConfig"] == {"TargetArn": queue}
     (policy,) = resources["FunctionRole"]["Properties"]["Policies"]
     allowed = {str(statement["Action"]): statement["Resource"] for statement in policy["PolicyDocument"]["Statement"]}
