@@ -1,11 +1,10 @@
-"""Stands between the functions and the local EventBridge (AWS_ENDPOINT_URL_EVENTBRIDGE), or another service: sees each
-entry as it was put, byte for byte, and can refuse, as the service does in an outage."""
+"""Stands between the functions and the local EventBridge (AWS_ENDPOINT_URL_EVENTBRIDGE): sees each entry as it was put,
+byte for byte, and can refuse, as the service does in an outage."""
 
 from __future__ import annotations
 
 import http.client
 import json
-import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from tools.json_http import JsonHandler
 class EventBridgeGate:
     def __init__(self) -> None:
         self.target = ""
-        self._refusing = 0.0
+        self._refusing = False
         self._refused = 0
         self._entries: list[dict] = []
         self._lock = threading.Lock()
@@ -34,13 +33,13 @@ class EventBridgeGate:
             return taken
 
     @contextmanager
-    def refusing(self, share: float = 1) -> Iterator[None]:
-        """While in it, EventBridge answers this share of the calls with 503."""
-        self._refusing, self._refused = share, 0
+    def refusing(self) -> Iterator[None]:
+        """While in it, EventBridge answers each call with 503."""
+        self._refusing, self._refused = True, 0
         try:
             yield
         finally:
-            self._refusing = 0.0
+            self._refusing = False
 
     @property
     def refused(self) -> int:
@@ -52,7 +51,7 @@ class EventBridgeGate:
         self._server.server_close()
 
     def _forward(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, bytes]:
-        if random.random() < self._refusing:
+        if self._refusing:
             self._refused += 1
             return 503, b'{"__type":"InternalException","message":"The service is unavailable."}'
         connection = http.client.HTTPConnection(urlsplit(self.target).netloc, timeout=10)
