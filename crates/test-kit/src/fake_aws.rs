@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::fault::{Call, Fault, Plan};
@@ -184,11 +184,10 @@ pub fn exchange<S: Service>(
         Fault::Reset => Reply::Reset,
         Fault::Html(status) => Reply::Response(html(*status)),
         Fault::Error(status, code) => {
-            let message = "As planned by the test.".into();
-            Reply::Response(protocol.write(&Err(ServiceError { status: *status, code, message })))
+            Reply::Response(protocol.write(&Err(ServiceError::new(*status, code, "As planned by the test."))))
         }
         Fault::Refused(status, code, message) => {
-            Reply::Response(protocol.write(&Err(ServiceError { status: *status, code, message: (*message).into() })))
+            Reply::Response(protocol.write(&Err(ServiceError::new(*status, code, *message))))
         }
         Fault::None
         | Fault::Slow(_)
@@ -236,6 +235,28 @@ fn html(status: u16) -> HttpResponse {
 
 fn half(body: Bytes) -> Bytes {
     body.slice(..body.len() / 2)
+}
+
+/// How many entries of a PutEvents failed, by the fault or by the code that `check` returns, and the result of each.
+fn put_each(
+    entries: Vec<Value>,
+    fault: &Fault,
+    check: impl Fn(&Value) -> Option<&'static str>,
+    mut accept: impl FnMut(Value) -> Value,
+) -> (usize, Vec<Value>) {
+    let mut failed = 0;
+    let put = |(position, entry): (usize, Value)| {
+        let code = match fault {
+            Fault::FailedEntries(code) => Some(*code),
+            Fault::FailedEntriesAt(positions, code) if positions.contains(&position) => Some(*code),
+            _ => check(&entry),
+        };
+        let Some(code) = code else { return accept(entry) };
+        failed += 1;
+        json!({"ErrorCode": code, "ErrorMessage": "As planned by the test."})
+    };
+    let results = entries.into_iter().enumerate().map(put).collect();
+    (failed, results)
 }
 
 /// Each response needs an id of its own.

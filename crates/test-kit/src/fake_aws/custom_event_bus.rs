@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{CallResult, ServiceError, id};
+use super::{CallResult, ServiceError, id, put_each};
 use crate::fault::Fault;
 
 /// How long a repeat of an accepted entry is suppressed.
@@ -100,23 +100,8 @@ impl CustomEventBuses {
             let message = format!("The event bus is {state}.");
             return Err(ServiceError::new(409, "InvalidStateException", message));
         }
-        let mut failed = 0;
-        let mut results = Vec::new();
-        for (position, entry) in entries.into_iter().enumerate() {
-            let code = match fault {
-                Fault::FailedEntries(code) => Some(*code),
-                Fault::FailedEntriesAt(positions, code) if positions.contains(&position) => Some(*code),
-                _ if !is_json(&entry["Detail"]) => Some("VALIDATION_ERROR"),
-                _ => None,
-            };
-            match code {
-                Some(code) => {
-                    failed += 1;
-                    results.push(json!({"ErrorCode": code, "ErrorMessage": "As planned by the test."}));
-                }
-                None => results.push(self.accept(&arn, entry, on_the_bus)),
-            }
-        }
+        let check = |entry: &Value| (!is_json(&entry["Detail"])).then_some("VALIDATION_ERROR");
+        let (failed, results) = put_each(entries, fault, check, |entry| self.accept(&arn, entry, on_the_bus));
         // AWS documents that the count may be absent where every entry was accepted.
         let mut output = json!({"Entries": results});
         if failed > 0 {

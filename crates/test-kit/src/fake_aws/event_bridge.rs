@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::{AwsJson, CallResult, CustomEventBuses, Protocol, RpcV2Cbor, Service, ServiceError, id};
+use super::{AwsJson, CallResult, CustomEventBuses, Protocol, RpcV2Cbor, Service, ServiceError, id, put_each};
 use crate::fault::Fault;
 
 /// Event buses and what was put on them.
@@ -59,23 +59,8 @@ impl EventBridge {
     fn put(&mut self, input: &Value, fault: &Fault) -> CallResult {
         let entries = input["Entries"].as_array().cloned().unwrap_or_default();
         check_limits(&entries)?;
-        let mut failed = 0;
-        let mut results = Vec::new();
-        for (position, entry) in entries.into_iter().enumerate() {
-            let code = match fault {
-                Fault::FailedEntries(code) => Some(*code),
-                Fault::FailedEntriesAt(positions, code) if positions.contains(&position) => Some(*code),
-                _ if !is_object(&entry["Detail"]) => Some("MalformedDetail"),
-                _ => None,
-            };
-            match code {
-                Some(code) => {
-                    failed += 1;
-                    results.push(json!({"ErrorCode": code, "ErrorMessage": "As planned by the test."}));
-                }
-                None => results.push(json!({"EventId": self.accept(entry)})),
-            }
-        }
+        let check = |entry: &Value| (!is_object(&entry["Detail"])).then_some("MalformedDetail");
+        let (failed, results) = put_each(entries, fault, check, |entry| json!({"EventId": self.accept(entry)}));
         Ok(json!({"FailedEntryCount": failed, "Entries": results}))
     }
 
