@@ -36,6 +36,7 @@ PREFIX = "momento-release-test"
 REGIONS = ("us-east-1", "eu-west-1")
 VERSION = "9.9.9"
 SECRET = "the secret of a published stack"
+GIVEN = {"MomentoSecretString": SECRET, "Architecture": ARCHITECTURE}
 BINARIES = ("webhook", "redrive")
 
 
@@ -55,25 +56,20 @@ class Published:
                 found[parse_qs(parts.query)["region"][0]] = (query["stackName"][0], query["templateURL"][0])
         return found
 
+    def launched(self, aws: LocalAws, region: str = "us-east-1") -> tuple[str, str]:
+        """The stack's name and the template of a launch link: the same object, at the local S3."""
+        stack, url = self.links("template.yaml")[region]
+        parts = urlsplit(url)
+        return stack, f"{aws.endpoint}/{(parts.hostname or '').split('.')[0]}{parts.path}"
+
 
 def publish(
     aws: LocalAws, build: Path, *arguments: str, prefix: str = PREFIX, account: str = "test"
 ) -> subprocess.CompletedProcess[str]:
     """Publishes as the account, for which ministack takes an access key of twelve digits."""
     command = [ROOT / "scripts" / "publish", prefix, *arguments, "--build", build]
-    environment = user_environment(aws) | {"AWS_ACCESS_KEY_ID": account}
+    environment = {**aws.caller_environment, "AWS_ACCESS_KEY_ID": account, "HOME": os.environ["HOME"]}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=100)
-
-
-def user_environment(aws: LocalAws) -> dict[str, str]:
-    return {
-        "AWS_ENDPOINT_URL": aws.endpoint,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "PATH": os.environ["PATH"],
-        "HOME": os.environ["HOME"],
-    }
 
 
 @pytest.fixture(scope="module")
@@ -149,12 +145,8 @@ def test_there_is_a_launch_link_for_each_region_to_the_template_in_its_own_bucke
 def test_what_a_launch_link_names_deploys_in_its_region_and_takes_a_signed_webhook(
     region: str, aws: LocalAws, gate: EventBridgeGate, published: Published
 ) -> None:
-    stack, url = published.links("template.yaml")[region]
-    # The same object, at the local S3.
-    parts = urlsplit(url)
-    here = f"{aws.endpoint}/{(parts.hostname or '').split('.')[0]}{parts.path}"
-    parameters = {"MomentoSecretString": SECRET, "Architecture": ARCHITECTURE}
-    outputs = aws.deploy_url(stack, here, parameters, region)
+    stack, template = published.launched(aws, region)
+    outputs = aws.deploy_url(stack, template, GIVEN, region)
     try:
         functions = aws.client("lambda", region).list_functions()["Functions"]
         codes = {function["CodeSha256"] for function in functions if stack in function["FunctionName"]}
@@ -174,13 +166,11 @@ def test_what_a_launch_link_names_deploys_in_its_region_and_takes_a_signed_webho
 def test_the_documented_commands_show_whether_the_function_that_runs_is_the_release(
     aws: LocalAws, published: Published, tmp_path: Path
 ) -> None:
-    stack, url = published.links("template.yaml")["us-east-1"]
-    parts = urlsplit(url)
-    here = f"{aws.endpoint}/{(parts.hostname or '').split('.')[0]}{parts.path}"
-    outputs = aws.deploy_url(stack, here, {"MomentoSecretString": SECRET, "Architecture": ARCHITECTURE})
+    stack, template = published.launched(aws)
+    outputs = aws.deploy_url(stack, template, GIVEN)
     (block,) = blocks("releasing.md", "Check what runs", "sh")
     command = block.replace("<WebhookFunctionName>", outputs["WebhookFunctionName"])
-    environment = {**user_environment(aws), "PATH": f"{programs('test')}{os.pathsep}{os.environ['PATH']}"}
+    environment = {**aws.caller_environment, "PATH": f"{programs('test')}{os.pathsep}{os.environ['PATH']}"}
     zipped = tmp_path / "webhook-arm64.zip"
 
     def lines() -> list[str]:
@@ -323,12 +313,9 @@ def test_nothing_is_uploaded_where_one_of_the_buckets_is_a_strangers(
 
 
 def test_a_region_that_it_was_not_published_to_is_refused(aws: LocalAws, published: Published) -> None:
-    stack, url = published.links("template.yaml")["us-east-1"]
-    parts = urlsplit(url)
-    here = f"{aws.endpoint}/{(parts.hostname or '').split('.')[0]}{parts.path}"
-    parameters = {"MomentoSecretString": SECRET, "Architecture": ARCHITECTURE}
+    stack, template = published.launched(aws)
     with pytest.raises((DeploymentFailed, ClientError), match="This version is not published in this Region"):
-        aws.deploy_url(stack, here, parameters, "ap-south-1")
+        aws.deploy_url(stack, template, GIVEN, "ap-south-1")
 
 
 def test_every_call_to_s3_names_the_owner_and_a_version_is_put_only_where_there_is_none(

@@ -42,13 +42,7 @@ def test_the_documented_commands_store_a_secret_byte_for_byte(aws: LocalAws) -> 
     [put] = [
         block for block in blocks("rotation.md", "Add a second webhook to the endpoint", "sh") if "put-secret" in block
     ]
-    environment = {
-        "PATH": f"{programs('test')}{os.pathsep}{os.environ['PATH']}",
-        "AWS_ENDPOINT_URL": aws.endpoint,
-        "AWS_DEFAULT_REGION": aws.region,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-    }
+    environment = {**aws.caller_environment, "PATH": f"{programs('test')}{os.pathsep}{os.environ['PATH']}"}
     secrets, name = aws.client("secretsmanager"), "momento/signing-secret"
     try:
         secret = 'whsec "first" $%\\ü '
