@@ -300,31 +300,15 @@ def test_the_example_of_momentos_guide_sets_the_value_that_the_guide_promises(wa
 SET = {"cacheName": CACHE, "key": "never", "message": "x", "ttl": 60}
 DELETE = {"cacheName": CACHE, "key": "never"}
 PUBLISH = {"cacheName": CACHE, "topicName": "never", "message": "x"}
-
-
-def without(detail: dict, field: str) -> dict:
-    return {name: value for name, value in detail.items() if name != field}
-
-
+# tests/templates tries every combination of fields.
 NO_FORM = {
     "cacheSet with both keys": ("cacheSet", {**SET, "key_base64": "bmV2ZXI"}),
-    "cacheSet with neither key": ("cacheSet", without(SET, "key")),
-    "cacheSet without cacheName": ("cacheSet", without(SET, "cacheName")),
-    "cacheSet without ttl": ("cacheSet", without(SET, "ttl")),
     "cacheSet with nothing": ("cacheSet", {}),
     "cacheSet whose key is null": ("cacheSet", {**SET, "key": None}),
-    "cacheSet whose key is a number": ("cacheSet", {**SET, "key": 5}),
-    "cacheSet whose other key is null": ("cacheSet", {**SET, "key_base64": None}),
-    "cacheSet whose other key is empty": ("cacheSet", {**SET, "key_base64": ""}),
-    "cacheSet whose cacheName is an object": ("cacheSet", {**SET, "cacheName": {"name": CACHE}}),
     "cacheSet whose ttl is empty": ("cacheSet", {**SET, "ttl": ""}),
-    "cacheDelete with both keys": ("cacheDelete", {**DELETE, "key_base64": "bmV2ZXI"}),
-    "cacheDelete with neither key": ("cacheDelete", without(DELETE, "key")),
-    "cacheDelete without cacheName": ("cacheDelete", without(DELETE, "cacheName")),
+    "cacheDelete with neither key": ("cacheDelete", {"cacheName": CACHE}),
     "cacheDelete whose cacheName is null": ("cacheDelete", {**DELETE, "cacheName": None}),
-    "cacheDelete whose key is true": ("cacheDelete", {**DELETE, "key": True}),
-    "topicPublish without cacheName": ("topicPublish", without(PUBLISH, "cacheName")),
-    "topicPublish without topicName": ("topicPublish", without(PUBLISH, "topicName")),
+    "topicPublish without topicName": ("topicPublish", {"cacheName": CACHE, "message": "x"}),
     "topicPublish whose topicName is a number": ("topicPublish", {**PUBLISH, "topicName": 7}),
 }
 
