@@ -5,6 +5,7 @@
 - `gate`: sees every entry that a function puts, byte for byte, and can refuse (tools/local_aws/event_bridge_gate.py).
 - `make_bus`: makes an event bus with a watch on it (tools/local_aws/bus_watch.py), for as long as the module runs.
 - `make_secret`: makes a secret that no function reads, for one test.
+- `queues`: two queues for one test of the scripts that put messages back (tools/testing/queue_scripts.py).
 - A figure that a test records with record_property("figure", "…") is printed at the end of the run.
 """
 
@@ -19,6 +20,7 @@ from tools.functions import binaries
 from tools.local_aws.bus_watch import BusWatch
 from tools.local_aws.event_bridge_gate import EventBridgeGate
 from tools.local_aws.server import LocalAws
+from tools.testing.queue_scripts import Queues
 from tools.testing.rotate_secret import StoredSecret
 
 pytest.register_assert_rewrite("tools.testing.webhook_checks")
@@ -68,6 +70,13 @@ def make_secret(aws: LocalAws) -> Iterator[Callable[..., StoredSecret]]:
     yield make
     for secret in made:
         secret.client.delete_secret(SecretId=secret.id, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.fixture
+def queues(aws: LocalAws) -> Iterator[Queues]:
+    queues = Queues(aws)
+    yield queues
+    queues.close()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -8,7 +8,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -18,16 +18,10 @@ from tools.local_aws.server import LocalAws
 from tools.momento.webhook import captured_body, now, post_signed
 from tools.paths import ARCHITECTURE, ROOT
 from tools.testing.deployed_stack import deployed
-from tools.testing.queue_scripts import SMALL, Queues, message, requests_of, run, two_queues
+from tools.testing.queue_scripts import SMALL, Queues, message, requests_of, run
 from tools.waiting import wait_for
 
 SECRET = "whsec-of-the-dead-letters"
-
-
-@pytest.fixture
-def queues(aws: LocalAws) -> Iterator[Queues]:
-    with two_queues(aws) as queues:
-        yield queues
 
 
 def dead_letters(queues: Queues, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess:

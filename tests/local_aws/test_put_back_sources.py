@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
-from tools.local_aws.server import LocalAws
-from tools.testing.queue_scripts import SMALL, Queues, message, requests_of, run, two_queues
-
-
-@pytest.fixture
-def queues(aws: LocalAws) -> Iterator[Queues]:
-    with two_queues(aws) as queues:
-        yield queues
+from tools.testing.queue_scripts import SMALL, Queues, message, requests_of, run
 
 
 def record(content: dict) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tools.local_aws.server import LocalAws
 from tools.momento.webhook import now
@@ -50,13 +48,6 @@ class Queues:
         while page := self.sqs.receive_message(QueueUrl=url, **options).get("Messages"):
             received += page
         return received
-
-
-@contextmanager
-def two_queues(aws: LocalAws) -> Iterator[Queues]:
-    queues = Queues(aws)
-    yield queues
-    queues.close()
 
 
 def message(request_id: str, body: str = "{}", **members: object) -> dict:
