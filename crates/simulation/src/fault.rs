@@ -69,6 +69,17 @@ pub fn passing(draw: &mut Draw) -> Fault {
     if draw.once_in(3) { draw.one_of(&PASSING[..4]) } else { draw.one_of(&PASSING) }
 }
 
+/// What all calls may meet for a while.
+fn lasting(draw: &mut Draw) -> Fault {
+    match draw.between(0, 11) {
+        0 | 1 => Fault::Error(400, "AccessDeniedException"),
+        2 | 3 => Fault::Hang,
+        4 => Fault::Reset,
+        5 | 6 => Fault::Slow(Duration::from_millis(draw.magnitude(300, 1_900).unsigned_abs())),
+        _ => passing(draw),
+    }
+}
+
 /// What may happen to one call of this operation.
 pub fn any(draw: &mut Draw, operation: &str) -> Fault {
     match draw.between(0, 9) {
@@ -118,7 +129,7 @@ pub fn outages(draws: &Draws, length: i64) -> Vec<Outage> {
     const EVENT_BRIDGE: &[&str] = &["DescribeEventBus", "PutEvents"];
     const SQS: &[&str] = &["SendMessage"];
     const SECRETS_MANAGER: &[&str] = &["GetSecretValue"];
-    /// A whole region: each service fails in its own way, and is back at its own time.
+    /// A whole region: each service fails in its own way or in that of the others, and is back at its own time.
     const REGION: &[&[&str]] = &[EVENT_BRIDGE, SQS, SECRETS_MANAGER];
     const FAIL_TOGETHER: [&[&[&str]]; 9] = [
         REGION,
@@ -137,16 +148,11 @@ pub fn outages(draws: &Draws, length: i64) -> Vec<Outage> {
         let mut draw = draws.of(&format!("outage {number}"));
         let from = draw.between(-2_000, length);
         let most = draw.one_of(&[3_000, 60_000, 1_800_000]);
+        let common = lasting(&mut draw);
         for operations in draw.one_of(&FAIL_TOGETHER) {
             let key = format!("outage {number} of {}", operations.join(" and "));
             let to = from + draw.magnitude(200, most);
-            let fault = match draw.between(0, 11) {
-                0 | 1 => Fault::Error(400, "AccessDeniedException"),
-                2 => Fault::Hang,
-                3 => Fault::Reset,
-                4 | 5 => Fault::Slow(Duration::from_millis(draw.magnitude(300, 1_900).unsigned_abs())),
-                _ => passing(&mut draw),
-            };
+            let fault = if draw.once_in(2) { common.clone() } else { lasting(&mut draw) };
             outages.push(Outage { key, operations, from, to, fault });
         }
     }

@@ -68,6 +68,8 @@ pub struct Read {
     pub called_at: i64,
     /// When the process had the answer.
     pub answered_at: Option<i64>,
+    /// Whether the process was frozen when the answer came, so that it had it late or never.
+    pub was_frozen: bool,
     /// What the labels were on; `None` if the answer is an error.
     pub labels: Option<Labels>,
 }

@@ -53,7 +53,14 @@ impl World<'_> {
             "GetSecretValue" => {
                 let labels = is_clear.then(|| self.services.labels(self.now));
                 let label = label.to_owned();
-                self.history.reads.push(Read { process: place, label, called_at, answered_at: None, labels });
+                self.history.reads.push(Read {
+                    process: place,
+                    label,
+                    called_at,
+                    answered_at: None,
+                    was_frozen: false,
+                    labels,
+                });
                 Question::Read(self.history.reads.len() - 1)
             }
             "DescribeEventBus" => {
@@ -147,8 +154,10 @@ impl World<'_> {
     pub(super) fn reply(&mut self, place: usize, letter: Letter) {
         let slot = &mut self.slots[place];
         if slot.frozen_at.is_some() {
-            if let Question::Describe(place) = letter.answers {
-                self.history.describes[place].was_frozen = true;
+            match letter.answers {
+                Question::Read(place) => self.history.reads[place].was_frozen = true,
+                Question::Describe(place) => self.history.describes[place].was_frozen = true,
+                Question::Other => {}
             }
             slot.mail.push(letter);
             return;
