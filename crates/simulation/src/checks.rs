@@ -48,7 +48,7 @@ const CLOCKS_DIFFER: i64 = 1_000;
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
 /// Every check of one life.
-pub const CHECKS: [Check; 19] = [
+pub const CHECKS: [Check; 20] = [
     Check { promise: "What was answered 200 is on the bus.", violations: delivered },
     Check { promise: "Nothing is put on a bus whose absence could be known.", violations: dropped },
     Check { promise: "After the answer that the bus is missing, nothing is answered 200.", violations: missing },
@@ -72,6 +72,7 @@ pub const CHECKS: [Check; 19] = [
     Check { promise: "Secrets that were read more than 300 s ago are read again before they judge.", violations: old },
     Check { promise: "A request that can be judged is not kept unverified.", violations: unjudged },
     Check { promise: "Forged requests cost few reads of the secret.", violations: frequent },
+    Check { promise: "A request is put and sent in at most three attempts each.", violations: tried },
     Check { promise: "A malformed request has its status, whatever fails.", violations: malformed },
     Check { promise: "Every request is answered within 4.5 s.", violations: late },
     Check { promise: "An authentic event has no other answer than 200, 202, 403 and 500.", violations: odd },
@@ -207,6 +208,16 @@ fn frequent(_: &Life, history: &History) -> Vec<String> {
         }
     }
     violations
+}
+
+fn tried(_: &Life, history: &History) -> Vec<String> {
+    let mut attempts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for call in history.calls.iter().filter(|call| ["PutEvents", "SendMessage"].contains(&&*call.operation)) {
+        let owner = call.key.split(',').next().unwrap_or_default();
+        *attempts.entry((owner, &call.operation)).or_default() += 1;
+    }
+    let wrong = attempts.into_iter().filter(|((owner, _), count)| owner.starts_with("request ") && *count > ATTEMPTS);
+    wrong.map(|((owner, operation), count)| format!("{owner} made {count} calls of {operation}")).collect()
 }
 
 fn kept(_: &Life, history: &History) -> Vec<String> {
