@@ -5,6 +5,7 @@ use std::time::Duration;
 use test_kit::fault::Fault;
 
 use crate::draw::{Draw, Draws};
+use crate::operator::Step;
 
 /// The services that are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,8 +125,8 @@ pub fn name(fault: &Fault) -> String {
     }
 }
 
-/// The outages of a life of this length.
-pub fn outages(draws: &Draws, length: i64) -> Vec<Outage> {
+/// The outages of a life of this length, in which the operator takes these steps.
+pub fn outages(draws: &Draws, length: i64, steps: &[Step]) -> Vec<Outage> {
     const EVENT_BRIDGE: &[&str] = &["DescribeEventBus", "PutEvents"];
     const SQS: &[&str] = &["SendMessage"];
     const SECRETS_MANAGER: &[&str] = &["GetSecretValue"];
@@ -154,6 +155,16 @@ pub fn outages(draws: &Draws, length: i64) -> Vec<Outage> {
             let to = from + draw.magnitude(200, most);
             let fault = if draw.once_in(2) { common.clone() } else { lasting(&mut draw) };
             outages.push(Outage { key, operations, from, to, fault });
+        }
+    }
+    let mut draw = draws.of("outage at a step");
+    if !steps.is_empty() && draw.once_in(4) {
+        // The secret is read late while the operator changes something, and the retry queue fails.
+        let from = draw.one_of(steps).at - draw.between(0, 5_000);
+        let late = Fault::Slow(Duration::from_millis(draw.magnitude(600, 1_900).unsigned_abs()));
+        for (operations, fault) in [(SECRETS_MANAGER, late), (SQS, lasting(&mut draw))] {
+            let key = format!("outage at a step of {}", operations.join(" and "));
+            outages.push(Outage { key, operations, from, to: from + draw.magnitude(3_000, 60_000), fault });
         }
     }
     outages.retain(|outage| !draws.is_left_out(&outage.key));

@@ -64,12 +64,12 @@ impl Life {
     pub fn new(draws: Draws, faults: Faults) -> Self {
         let is_compared = faults != Faults::Drawn;
         let (arrivals, length) = request::arrivals(&draws, if is_compared { ALONE } else { 0 });
-        let outages = if is_compared { Vec::new() } else { fault::outages(&draws, length) };
         let mut terms = Terms::of(&draws);
         let mut steps = operator::steps(&draws, length);
         if terms.has_static_secret {
             steps.retain(|step| !step.action.is_about_the_secret());
         }
+        let outages = if is_compared { Vec::new() } else { fault::outages(&draws, length, &steps) };
         let ends = outages.iter().map(|outage| outage.to).chain(steps.iter().map(|step| step.at));
         let calm_at = ends.chain([length]).max().unwrap_or_default() + 10_000;
         if is_compared {
