@@ -159,12 +159,15 @@ pub fn outages(draws: &Draws, length: i64, steps: &[Step]) -> Vec<Outage> {
     }
     let mut draw = draws.of("outage at a step");
     if !steps.is_empty() && draw.once_in(4) {
-        // The secret is read late while the operator changes something, and the retry queue fails.
-        let from = draw.one_of(steps).at - draw.between(0, 5_000);
+        // The secret is read late, or only afterwards, while the operator changes something, and the retry queue fails.
+        let step = draw.one_of(steps).at;
+        let from = step - draw.between(0, 5_000);
         let late = Fault::Slow(Duration::from_millis(draw.magnitude(600, 1_900).unsigned_abs()));
+        let late = draw.one_of(&[late.clone(), late, Fault::Hang, Fault::Reset]);
+        let last = if draw.once_in(2) { 1_000 } else { 60_000 };
         for (operations, fault) in [(SECRETS_MANAGER, late), (SQS, lasting(&mut draw))] {
             let key = format!("outage at a step of {}", operations.join(" and "));
-            outages.push(Outage { key, operations, from, to: from + draw.magnitude(3_000, 60_000), fault });
+            outages.push(Outage { key, operations, from, to: step + draw.magnitude(100, last), fault });
         }
     }
     outages.retain(|outage| !draws.is_left_out(&outage.key));

@@ -91,7 +91,7 @@ impl Terms {
             is_custom_bus: draw.once_in(3),
             has_retry_queue: !draw.once_in(20),
             has_static_secret: draw.once_in(20),
-            previous_secret_seconds: draw.one_of(&[86_400, 86_400, 86_400, 600, 60, 0]),
+            previous_secret_seconds: draw.one_of(&[86_400, 86_400, 600, 60, 0, 0]),
             stops_clock: draw.once_in(2),
             fault_once_in: draw.one_of(&[0, 300, 50, 50, 10, 3]),
             latency: draw.one_of(&[10, 40, 40, 150]),

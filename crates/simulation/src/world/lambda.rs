@@ -15,6 +15,9 @@ use crate::request::{self, Kind};
 const WEBHOOK_TIMEOUT: i64 = 15_000;
 const REDRIVE_TIMEOUT: i64 = 30_000;
 
+/// How long before a step of the operator processes are replaced, in milliseconds.
+const DEPLOYMENT: i64 = 2_000;
+
 /// How many batches are redriven at a time (`MaximumConcurrency` of the template).
 const REDRIVES: usize = 2;
 
@@ -26,7 +29,9 @@ impl World<'_> {
         let arrival = &self.life.arrivals[place];
         let mut draw = self.life.draws.of(&format!("process for {}", arrival.key));
         let idle = self.idle(FunctionName::Webhook);
-        if idle.is_empty() || draw.once_in(12) {
+        // What the operator changes often comes with a deployment, which replaces processes.
+        let is_deployed = self.life.steps.iter().any(|step| (0..DEPLOYMENT).contains(&(step.at - self.now)));
+        if idle.is_empty() || draw.once_in(if is_deployed { 2 } else { 12 }) {
             self.start(FunctionName::Webhook, &format!("start for {}", arrival.key), Some(place));
         } else {
             let slot = draw.one_of(&idle);
