@@ -54,7 +54,7 @@ else
 test: ## Run all tests but those below (a part: make test ONLY="tests/templates -k roles")
 	@scripts/prepare test test --locked --no-run
 	@cargo test --locked
-	@$(SIMULATE) -- --regressions --seconds 30 --from 0
+	@$(SIMULATE) -- --regressions --seconds 30 --from-sources
 	@# botocore in an environment of its own: the local AWS pins one that does not know Custom Event Buses.
 	@scripts/setup botocore
 	@.local/venv-botocore/bin/python -m pytest --confcutdir=tests/custom_bus tests/custom_bus

@@ -2,16 +2,18 @@
 
 mod report;
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 use lexopt::prelude::*;
 use mimalloc::MiMalloc;
 use report::Found;
+use sha2::{Digest as _, Sha256};
 use simulation::draw::Draws;
 use simulation::fault;
 use simulation::operator::SCRIPTS;
@@ -26,11 +28,12 @@ const BEGIN: &str = "<!-- simulation: written by `make simulate UPDATE_DOCS=1` -
 const END: &str = "<!-- end of the simulation -->";
 
 const USAGE: &str = "\
-Usage: simulate [--regressions] [--lives NUMBER | --seconds NUMBER] [--from SEED] [--stop]
+Usage: simulate [--regressions] [--lives NUMBER | --seconds NUMBER] [--from SEED | --from-sources] [--stop]
        simulate --seed SEED
 
-Lives that many lives, or as many as fit in that time, from SEED on (from a random one if there is none), and prints what
-they exercised; with --regressions, those of seeds.txt as well. With --stop, ends at the first that breaks a promise. With --seed, lives one life, shrinks it if it breaks a promise, and prints its trace.
+Lives that many lives, or as many as fit in that time, from SEED on (with --from-sources, from one that follows from src/; from
+a random one if there is neither), and prints what they exercised; with --regressions, those of seeds.txt as well. With --stop,
+ends at the first that breaks a promise. With --seed, lives one life, shrinks it if it breaks a promise, and prints its trace.
 ";
 
 /// Lives that broke a promise once: each a line with its seed and with what it showed.
@@ -53,6 +56,7 @@ fn main() -> Result<ExitCode, lexopt::Error> {
             Long("lives") => end = End::Lives(arguments.value()?.parse()?),
             Long("seconds") => end = End::Seconds(arguments.value()?.parse()?),
             Long("from") => from = Some(arguments.value()?.parse()?),
+            Long("from-sources") => from = Some(of_the_sources().map_err(|error| lexopt::Error::Custom(error.into()))?),
             Long("regressions") => regressions = REGRESSIONS,
             Long("stop") => stops = true,
             Long("seed") => seed = Some(arguments.value()?.parse()?),
@@ -69,6 +73,25 @@ fn main() -> Result<ExitCode, lexopt::Error> {
         None => many(&end, from.unwrap_or_else(random), stops) & again(regressions),
     };
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A seed for these sources of the functions: a change has new lives, which are the same until the next one.
+fn of_the_sources() -> io::Result<u64> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() { folders.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    for file in files {
+        hash.update(fs::read(file)?);
+    }
+    let start = hash.finalize()[..4].try_into().expect("4 bytes");
+    Ok(u64::from(u32::from_be_bytes(start)) * 1_000_000)
 }
 
 /// A new seed, from the time.
