@@ -27,6 +27,9 @@ const WINDOW: i64 = 60_000;
 /// A mismatch is final by a read that began at most this long before the request, in milliseconds.
 const READ_WITHIN: i64 = 3_000;
 
+/// How long a request waits for a read of the secret, in milliseconds.
+const SECRET_WAIT: i64 = 900;
+
 /// The age at which secrets are read again before they judge, in milliseconds.
 const OLD_AFTER: i64 = 300_000;
 
@@ -87,7 +90,7 @@ impl Request {
         self.sent.signed_with.is_some() && age <= WINDOW
     }
 
-    fn status(&self) -> u64 {
+    pub fn status(&self) -> u64 {
         self.answer.map_or(0, |answer| answer.status)
     }
 }
@@ -359,7 +362,7 @@ fn old(life: &Life, history: &History) -> Vec<String> {
     wrong.map(|(number, request)| format!("request {number} was judged by secrets of {} ms", began(request))).collect()
 }
 
-/// Kept, although every read that counts had its answer, with valid secrets and without a rotation.
+/// Kept, although every read that counts had its answer in time, with valid secrets and without a rotation.
 fn unjudged(life: &Life, history: &History) -> Vec<String> {
     let mut violations = Vec::new();
     for (number, request) in &history.requests {
@@ -367,8 +370,9 @@ fn unjudged(life: &Life, history: &History) -> Vec<String> {
         if !is_forged || ![202, 500].contains(&request.status()) {
             continue;
         }
+        let waits_until = request.received_at - EPOCH - skew(request) + SECRET_WAIT;
         let is_clear = |read: &Read| {
-            is_answered_for(read, request)
+            read.answered_at.is_some_and(|at| at < waits_until)
                 && read.labels.as_ref().is_some_and(|labels| {
                     let is_valid = labels.current.as_ref().is_some_and(Labelled::is_valid);
                     is_valid && !labels.is_rotating

@@ -11,7 +11,11 @@ use crate::checks::CHECKS;
 use crate::draw::Draws;
 use crate::history::{Call, History, Request};
 use crate::life::{ALONE, Faults, Life, PASSED_AFTER};
+use crate::request::Kind;
 use crate::world;
+
+/// In seconds.
+const DAY: i64 = 86_400;
 
 /// What a life broke: the promise, and what contradicts it.
 pub type Violation = (&'static str, String);
@@ -49,33 +53,35 @@ pub fn live(draws: &Draws) -> Lived {
         return without;
     }
     let mut with = one(draws, Faults::Single(faulty));
-    // What the operator changes while a request is answered may come before or after it.
-    let is_apart = |request: &Request| {
-        let steps = without.life.steps.iter().map(|step| step.at);
-        !steps.chain([without.life.calm_at]).any(|at| (0..ALONE).contains(&(at - request.arrived_at)))
+    with.violations.extend(changes(&without, &with).into_iter().map(|what| (ONE_FAULT, what)));
+    with
+}
+
+/// What single faults changed that they must not.
+fn changes(without: &Lived, with: &Lived) -> Vec<String> {
+    let steps = || without.life.steps.iter().map(|step| step.at).chain([without.life.calm_at]);
+    let has_time = without.life.terms.previous_secret_seconds >= DAY;
+    let may_change = |before: &Request, after: &Request| {
+        // What the operator changes while a request is answered may come before or after it.
+        let is_at_a_step = steps().any(|at| (0..ALONE).contains(&(at - before.arrived_at)));
+        // Of two answers either may come first: to a put into nothing, or to the question whether the bus is there.
+        let mut dropped = without.history.dropped.iter().chain(&with.history.dropped);
+        // A process that starts later receives its request later: then its age may be over the window, or the secret's time over.
+        let is_less_fresh = before.is_authentic_and_fresh() != after.is_authentic_and_fresh();
+        let is_later = !has_time && before.received_at != after.received_at;
+        // Until when an older secret is accepted depends on when the process read the newer one.
+        let is_older = matches!(before.kind, Kind::Leaked | Kind::Replay(_));
+        is_at_a_step || is_less_fresh || is_later || is_older || dropped.any(|drop| drop.body == before.sent.body)
     };
-    // Nor does it matter which of two answers comes first: to a put into nothing, or to the question whether the bus is there.
-    let is_dropped = |request: &Request| {
-        let dropped = without.history.dropped.iter().chain(&with.history.dropped);
-        dropped.map(|drop| &drop.body).any(|body| *body == request.sent.body)
-    };
-    let answers = |history: &History| -> BTreeMap<usize, Option<u64>> {
-        let requests = history.requests.iter().filter(|(_, request)| is_apart(request) && !is_dropped(request));
-        requests.map(|(number, request)| (*number, request.answer.map(|answer| answer.status))).collect()
-    };
-    // An age at the end of its window is over it if the process starts later.
-    let is_fresh = |history: &History, number| history.requests.get(&number).map(Request::is_authentic_and_fresh);
-    let (before, after) = (answers(&without.history), answers(&with.history));
-    for (number, status) in before {
-        let is_as_old = is_fresh(&without.history, number) == is_fresh(&with.history, number);
-        if is_as_old && after.get(&number) != Some(&status) {
-            let after = after.get(&number).copied().flatten().unwrap_or_default();
-            let what =
-                format!("request {number} is answered {} without it, and {after} with it", status.unwrap_or_default());
-            with.violations.push((ONE_FAULT, what));
+    let mut changes = Vec::new();
+    for (number, before) in &without.history.requests {
+        let after = with.history.requests.get(number);
+        let status = after.map_or(0, Request::status);
+        if before.status() != status && after.is_none_or(|after| !may_change(before, after)) {
+            changes.push(format!("request {number} is answered {} without it, and {status} with it", before.status()));
         }
     }
-    with
+    changes
 }
 
 /// Some of these calls, each so long after the one before that what it did has passed. Every operation is as likely.
