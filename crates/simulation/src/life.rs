@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::draw::Draws;
 use crate::fault::{self, Outage};
-use crate::operator::{self, Access, Action, Step};
+use crate::operator::{self, Step};
 use crate::request::{self, Arrival};
 
 /// Which calls of a life fail.
@@ -21,6 +21,9 @@ pub enum Faults {
 /// The pause between requests that is longer than any answer, in milliseconds. Where two lives are compared, a request must
 /// find the same processes idle in both.
 pub const ALONE: i64 = 6_000;
+
+/// In seconds.
+const DAY: i64 = 86_400;
 
 /// The pause between single faults, in milliseconds.
 pub const PASSED_AFTER: i64 = 60_000;
@@ -71,8 +74,9 @@ impl Life {
         }
         let outages = if is_compared { Vec::new() } else { fault::outages(&draws, length, &steps) };
         if is_compared {
-            // What a denied AWSPENDING means depends on whether the process ever had an answer to it, which one fault may prevent.
-            steps.retain(|step| step.action != Action::AllowReads(Access::AllButPending));
+            // What a denied AWSPENDING means, and until when an older secret is accepted, depends on what a process learned when.
+            steps.retain(|step| !step.action.is_judged_by_history());
+            terms.previous_secret_seconds = DAY;
         }
         let ends = outages.iter().map(|outage| outage.to).chain(steps.iter().map(|step| step.at));
         let calm_at = ends.chain([length]).max().unwrap_or_default() + 10_000;
@@ -95,7 +99,7 @@ impl Terms {
             is_custom_bus: draw.once_in(3),
             has_retry_queue: !draw.once_in(20),
             has_static_secret: draw.once_in(20),
-            previous_secret_seconds: draw.one_of(&[86_400, 86_400, 600, 60, 0, 0]),
+            previous_secret_seconds: draw.one_of(&[DAY, DAY, 600, 60, 0, 0]),
             stops_clock: draw.once_in(2),
             fault_once_in: draw.one_of(&[0, 300, 50, 50, 10, 3]),
             latency: draw.one_of(&[10, 40, 40, 150]),

@@ -34,6 +34,11 @@ impl Action {
     pub fn is_about_the_secret(&self) -> bool {
         !matches!(self, Self::DeleteBus | Self::CreateBus | Self::SendOtherMessages | Self::RedriveDeadLetters)
     }
+
+    /// Whether a process that saw it, or what was before it, may judge otherwise than one that did not.
+    pub fn is_judged_by_history(&self) -> bool {
+        matches!(self, Self::MoveBack | Self::PromoteOlder(..) | Self::AllowReads(Access::AllButPending))
+    }
 }
 
 /// Which versions of the secret may be read.

@@ -14,9 +14,6 @@ use crate::life::{ALONE, Faults, Life, PASSED_AFTER};
 use crate::request::Kind;
 use crate::world;
 
-/// In seconds.
-const DAY: i64 = 86_400;
-
 /// What a life broke: the promise, and what contradicts it.
 pub type Violation = (&'static str, String);
 
@@ -60,18 +57,16 @@ pub fn live(draws: &Draws) -> Lived {
 /// What single faults changed that they must not.
 fn changes(without: &Lived, with: &Lived) -> Vec<String> {
     let steps = || without.life.steps.iter().map(|step| step.at).chain([without.life.calm_at]);
-    let has_time = without.life.terms.previous_secret_seconds >= DAY;
     let may_change = |before: &Request, after: &Request| {
         // What the operator changes while a request is answered may come before or after it.
         let is_at_a_step = steps().any(|at| (0..ALONE).contains(&(at - before.arrived_at)));
         // Of two answers either may come first: to a put into nothing, or to the question whether the bus is there.
         let mut dropped = without.history.dropped.iter().chain(&with.history.dropped);
-        // A process that starts later receives its request later: then its age may be over the window, or the secret's time over.
+        // A process that starts later receives its request later: then its age may be over the window.
         let is_less_fresh = before.is_authentic_and_fresh() != after.is_authentic_and_fresh();
-        let is_later = !has_time && before.received_at != after.received_at;
         // Until when an older secret is accepted depends on when the process read the newer one.
         let is_older = matches!(before.kind, Kind::Leaked | Kind::Replay(_));
-        is_at_a_step || is_less_fresh || is_later || is_older || dropped.any(|drop| drop.body == before.sent.body)
+        is_at_a_step || is_less_fresh || is_older || dropped.any(|drop| drop.body == before.sent.body)
     };
     let mut changes = Vec::new();
     for (number, before) in &without.history.requests {
