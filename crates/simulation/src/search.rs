@@ -45,7 +45,7 @@ pub fn live(draws: &Draws) -> Lived {
         return one(draws, Faults::Drawn);
     }
     let without = one(draws, Faults::None);
-    let faulty = single_faults(draws, &without.history.calls);
+    let faulty = single_faults(draws, &without);
     if faulty.is_empty() || !without.violations.is_empty() {
         return without;
     }
@@ -79,16 +79,19 @@ fn changes(without: &Lived, with: &Lived) -> Vec<String> {
     changes
 }
 
-/// Some of these calls, each so long after the one before that what it did has passed. Every operation is as likely.
-fn single_faults(draws: &Draws, calls: &[Call]) -> BTreeSet<String> {
+/// Some calls of a life, each so long after the one before that what it did has passed. Every operation is as likely.
+fn single_faults(draws: &Draws, Lived { life, history, .. }: &Lived) -> BTreeSet<String> {
     let mut draw = draws.of("single faults");
+    // What the operator changes may come before a call that is made again, or after it.
+    let is_at_a_step = |call: &Call| life.steps.iter().any(|step| (step.at - call.at).abs() < ALONE);
+    let calls: Vec<&Call> = history.calls.iter().filter(|call| !is_at_a_step(call)).collect();
     let mut chosen = BTreeSet::new();
     let mut from = 0;
     while let Some(next) = calls.iter().find(|call| call.at >= from) {
         let to = next.at + PASSED_AFTER;
         let near = calls.iter().filter(|call| (next.at..to).contains(&call.at));
         let mut by_operation: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
-        near.for_each(|call| by_operation.entry(&call.operation).or_default().push(call));
+        near.for_each(|&call| by_operation.entry(&call.operation).or_default().push(call));
         let by_operation: Vec<_> = by_operation.into_values().collect();
         let same = draw.one_of(&by_operation);
         let call = draw.one_of(&same);

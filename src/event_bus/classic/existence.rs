@@ -6,9 +6,6 @@ const CHECK_AGAIN_AFTER: i64 = 5_000;
 /// The age at which *found* is checked again, in milliseconds: a bus can be deleted under a warm process.
 const FOUND_FOR: i64 = 60_000;
 
-/// A check that was frozen with the process continues when the process is thawed, and another one may run beside it.
-const CHECKS_AT_ONCE: u32 = 2;
-
 /// A clear answer of DescribeEventBus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -44,7 +41,7 @@ impl Existence {
             Some((Answer::Denied, _)) => false,
         };
         let may_begin = self.checked_at.is_none_or(|checked_at| has_passed(CHECK_AGAIN_AFTER, checked_at, now));
-        is_open && may_begin && self.running < CHECKS_AT_ONCE
+        is_open && may_begin
     }
 
     pub(super) fn begin_check(&mut self, now: i64) {
@@ -83,6 +80,12 @@ impl Existence {
 
     pub(super) fn is_checking(&self) -> bool {
         self.running > 0
+    }
+
+    /// How many checks are running.
+    #[cfg(test)]
+    pub(super) fn running(&self) -> u64 {
+        self.running.into()
     }
 
     /// Lets this much time pass by the wall clock, in milliseconds.

@@ -1,11 +1,13 @@
 //! Asks EventBridge whether a Classic bus exists. PutEvents to a missing bus succeeds, and EventBridge drops the events.
 
-use std::sync::Arc;
+use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::operation::describe_event_bus::DescribeEventBusOutput;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
 use super::existence::{Answer, Call, Existence};
@@ -19,6 +21,8 @@ pub(super) struct Probe {
     client: Client,
     name: String,
     existence: watch::Sender<Existence>,
+    /// The latest two checks, the older one first.
+    checks: Mutex<[Option<AbortHandle>; 2]>,
     calls: AtomicU64,
     has_warned: AtomicBool,
 }
@@ -35,7 +39,8 @@ impl Drop for Check {
 impl Probe {
     pub(super) fn new(client: Client, name: String) -> Self {
         let existence = watch::Sender::new(Existence::default());
-        Self { client, name, existence, calls: AtomicU64::new(0), has_warned: AtomicBool::new(false) }
+        let (checks, calls, has_warned) = (Mutex::default(), AtomicU64::new(0), AtomicBool::new(false));
+        Self { client, name, existence, checks, calls, has_warned }
     }
 
     pub(super) fn is_missing(&self) -> bool {
@@ -46,13 +51,20 @@ impl Probe {
         self.existence.borrow().is_denied()
     }
 
-    /// Begins a check if one is due. It runs in the background, and continues after the request and after a freeze.
+    /// Begins a check if one is due. It runs in the background, and continues after the request and after a freeze, beside the
+    /// next one. The one after that ends it: where the monotonic clock stands still in a freeze, it may never end.
     pub(super) fn begin_check(self: &Arc<Self>) {
         let now = clock::now();
         if self.existence.borrow().is_check_due(now) {
             self.existence.send_modify(|existence| existence.begin_check(now));
             let check = Check(Arc::clone(self));
-            tokio::spawn(async move { check.0.check().await });
+            let task = tokio::spawn(async move { check.0.check().await });
+            let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+            let [older, latest] = mem::take(&mut *checks);
+            if let Some(older) = older {
+                older.abort();
+            }
+            *checks = [latest, Some(task.abort_handle())];
         }
     }
 

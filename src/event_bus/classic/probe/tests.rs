@@ -112,6 +112,15 @@ async fn a_check_goes_on_beside_the_next_one_and_brings_its_answer() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_third_check_ends_the_first_so_that_checks_that_hang_in_a_freeze_prevent_none() {
+    let probe = probe(&[]);
+    for number in 1..5 {
+        request(&probe, 5_000).await;
+        assert_eq!((calls(&probe), probe.existence.borrow().running()), (number, number.min(2)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_was_asked_for_earlier_does_not_replace_a_later_one() {
     let probe = probe(&[(300, NOT_FOUND), (100, FOUND)]);
     request(&probe, 0).await;
