@@ -68,21 +68,18 @@ impl Life {
         let is_compared = faults != Faults::Drawn;
         let (arrivals, length) = request::arrivals(&draws, if is_compared { ALONE } else { 0 });
         let mut terms = Terms::of(&draws);
-        let mut steps = operator::steps(&draws, length);
+        let mut steps = operator::steps(&draws, length, is_compared);
         if terms.has_static_secret {
             steps.retain(|step| !step.action.is_about_the_secret());
         }
         let outages = if is_compared { Vec::new() } else { fault::outages(&draws, length, &steps) };
         if is_compared {
-            // What a denied AWSPENDING means, and until when an older secret is accepted, depends on what a process learned when.
-            steps.retain(|step| !step.action.is_judged_by_history());
+            // Until when an older secret is accepted depends on when a process read the newer one.
             terms.previous_secret_seconds = DAY;
+            terms.latency = terms.latency.min(40);
         }
         let ends = outages.iter().map(|outage| outage.to).chain(steps.iter().map(|step| step.at));
         let calm_at = ends.chain([length]).max().unwrap_or_default() + 10_000;
-        if is_compared {
-            terms.latency = terms.latency.min(40);
-        }
         Self { terms, draws, faults, arrivals, outages, steps, calm_at }
     }
 

@@ -34,11 +34,6 @@ impl Action {
     pub fn is_about_the_secret(&self) -> bool {
         !matches!(self, Self::DeleteBus | Self::CreateBus | Self::SendOtherMessages | Self::RedriveDeadLetters)
     }
-
-    /// Whether a process that saw it, or what was before it, may judge otherwise than one that did not.
-    pub fn is_judged_by_history(&self) -> bool {
-        matches!(self, Self::MoveBack | Self::PromoteOlder(..) | Self::AllowReads(Access::AllButPending))
-    }
 }
 
 /// Which versions of the secret may be read.
@@ -85,18 +80,29 @@ pub const SCRIPTS: [&str; 20] = [
     "messages of other versions",
 ];
 
+/// Those after which a process that saw them, or what was before, may judge otherwise than one that did not.
+const JUDGED_BY_HISTORY: [&str; 5] = [
+    "label moved back",
+    "label moved back before Momento",
+    "version stored long before",
+    "AWSPENDING denied",
+    "AWSPENDING denied during a rotation",
+];
+
 /// The name of the secret that Momento signs with at first.
 pub const FIRST_SECRET: &str = "whsec-first-secret";
 
-/// What the operator does in a life of this length.
-pub fn steps(draws: &Draws, length: i64) -> Vec<Step> {
+/// What the operator does in a life of this length, which may be compared with another.
+pub fn steps(draws: &Draws, length: i64, is_compared: bool) -> Vec<Step> {
+    let may_be = |script: &&str| !is_compared || !JUDGED_BY_HISTORY.contains(script);
+    let scripts: Vec<&str> = SCRIPTS.into_iter().filter(may_be).collect();
     let count = draws.of("operator").one_of(&[0, 1, 1, 2, 2, 3, 4]);
     let mut steps: Vec<Step> = Vec::new();
     let mut secret = FIRST_SECRET.to_owned();
     let mut at = 0;
     for number in 0..count {
         let mut draw = draws.of(&format!("script {number}"));
-        let script = draw.one_of(&SCRIPTS);
+        let script = draw.one_of(&scripts);
         at += draw.magnitude(1_000, (length / 2).max(2_000));
         let mut script_steps = Script { draw, at, actions: Vec::new() };
         secret = script_steps.write(script, secret, &format!("whsec-secret-{number}"));
