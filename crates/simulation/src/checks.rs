@@ -127,8 +127,13 @@ fn dropped(_: &Life, history: &History) -> Vec<String> {
                 answer => answer == Existence::Denied,
             });
         }
-        let clear = had(drop.called_at - 1).filter(|describe| describe.answer != Existence::Unclear);
-        let known = clear.max_by_key(|describe| describe.called_at);
+        let known = |by: i64| {
+            let clear = had(by).filter(|describe| describe.answer != Existence::Unclear);
+            clear.max_by_key(|describe| describe.called_at)
+        };
+        // An answer of the same millisecond came before the call or after it.
+        let (before, by_then) = (known(drop.called_at - 1), known(drop.called_at));
+        let known = if by_then.is_some_and(|describe| describe.answer == Existence::Found) { by_then } else { before };
         match known.map(|describe| (describe.answer, describe.called_at)) {
             Some((Existence::NotFound, _)) => false,
             Some((Existence::Denied, _)) => true,
