@@ -11,6 +11,7 @@ use crate::operator::Action;
 use crate::process::EPOCH;
 use crate::request::{Content, Kind};
 use crate::services::{Labelled, Labels};
+use crate::world::REDRIVE_TIMEOUT;
 
 /// A promise, and what in a life contradicts it.
 pub struct Check {
@@ -40,9 +41,6 @@ const MISMATCH_IS_FINAL_AFTER: i64 = 45 * 60_000;
 /// and each call with three attempts if it fails.
 const CALLS_FOR_A_LABEL: usize = 8;
 const ATTEMPTS: usize = 3;
-
-/// How long an invocation of `redrive` lasts at most, in milliseconds.
-const REDRIVE_LASTS: i64 = 30_000;
 
 /// How far the clocks of two processes are apart at most, in milliseconds.
 const CLOCKS_DIFFER: i64 = 1_000;
@@ -123,7 +121,7 @@ fn dropped(_: &Life, history: &History) -> Vec<String> {
         let had = |by: i64| asked().filter(move |describe| describe.answered_at.is_some_and(|at| at <= by));
         if drop.is_redriven {
             return had(drop.called_at).any(|describe| match describe.answer {
-                Existence::Found => describe.called_at >= drop.called_at - REDRIVE_LASTS,
+                Existence::Found => describe.called_at >= drop.called_at - REDRIVE_TIMEOUT,
                 answer => answer == Existence::Denied,
             });
         }
@@ -171,8 +169,7 @@ fn usable(life: &Life, history: &History) -> Vec<String> {
     if life.steps.iter().any(|step| step.action == Action::DeleteBus) {
         return Vec::new();
     }
-    let faulty: HashSet<&str> =
-        history.faults.iter().map(|(owner, _)| owner.trim_start_matches("start for ")).collect();
+    let faulty: HashSet<&str> = history.faults.iter().map(|(owner, _)| owner.as_str()).collect();
     let is_known = |request: &Request, by: i64| {
         let signed_with = request.sent.signed_with.as_deref().unwrap_or_default();
         let current = latest_current(history, request, by);
@@ -187,12 +184,9 @@ fn usable(life: &Life, history: &History) -> Vec<String> {
 }
 
 fn others(_: &Life, history: &History) -> Vec<String> {
-    let is_on_the_bus = |body: &[u8]| history.on_the_bus.iter().any(|(_, other)| other == body);
-    let is_in_a_queue = |body: &[u8]| history.in_a_queue.iter().any(|other| other == body);
-    let is_dropped = |body: &[u8]| history.dropped.iter().any(|drop| drop.body == body);
     let wrong = history.others.iter().filter(|(body, is_known)| match is_known {
-        true => !is_on_the_bus(body) && !is_in_a_queue(body) && !is_dropped(body),
-        false => is_on_the_bus(body) || !is_in_a_queue(body),
+        true => !is_kept(history, body),
+        false => is_on_the_bus(history, body) || !is_in_a_queue(history, body),
     });
     wrong.map(|(body, _)| format!("lost or put is {}", String::from_utf8_lossy(body))).collect()
 }
@@ -229,14 +223,23 @@ fn tried(_: &Life, history: &History) -> Vec<String> {
 }
 
 fn kept(_: &Life, history: &History) -> Vec<String> {
-    let on_the_bus: HashSet<&[u8]> = history.on_the_bus.iter().map(|(_, body)| body.as_slice()).collect();
-    let in_a_queue: HashSet<&[u8]> = history.in_a_queue.iter().map(Vec::as_slice).collect();
-    let is_kept = |body: &[u8]| {
-        on_the_bus.contains(body) || in_a_queue.contains(body) || history.dropped.iter().any(|drop| drop.body == body)
-    };
     let lost = authentic(history, 202)
-        .filter(|(_, request)| !is_kept(&request.sent.body) && !may_be_deleted(history, request));
+        .filter(|(_, request)| !is_kept(history, &request.sent.body) && !may_be_deleted(history, request));
     lost.map(|(number, _)| format!("request {number} was answered 202, and is nowhere")).collect()
+}
+
+fn is_on_the_bus(history: &History, body: &[u8]) -> bool {
+    history.on_the_bus.iter().any(|(_, other)| other == body)
+}
+
+fn is_in_a_queue(history: &History, body: &[u8]) -> bool {
+    history.in_a_queue.iter().any(|other| other == body)
+}
+
+/// Whether it is on the bus or in a queue in the end, or was put on a bus that did not exist, which another check is about.
+fn is_kept(history: &History, body: &[u8]) -> bool {
+    let is_dropped = || history.dropped.iter().any(|drop| drop.body == body);
+    is_on_the_bus(history, body) || is_in_a_queue(history, body) || is_dropped()
 }
 
 /// Whether it was deleted as forged by the rule: after 45 minutes, if no secret that is known can have signed it.

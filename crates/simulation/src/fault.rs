@@ -16,7 +16,7 @@ pub enum ServiceName {
 }
 
 /// The operations that are called.
-pub const OPERATIONS: [&str; 4] = ["DescribeEventBus", "GetSecretValue", "PutEvents", "SendMessage"];
+pub const OPERATIONS: [&str; 4] = ["PutEvents", "DescribeEventBus", "SendMessage", "GetSecretValue"];
 
 /// Calls fail from one time to another, in milliseconds of the life.
 #[derive(Debug, Clone)]

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use simulation::fault::OPERATIONS;
 use simulation::request::{Content, Kind};
 use simulation::search::Lived;
-
-const OPERATIONS: [&str; 4] = ["PutEvents", "DescribeEventBus", "SendMessage", "GetSecretValue"];
 
 /// What many lives found.
 #[derive(Default)]
@@ -30,7 +29,7 @@ impl Found {
         }
         let mut met: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (owner, fault) in &history.faults {
-            met.entry(owner.trim_start_matches("start for ")).or_default().push(fault);
+            met.entry(owner).or_default().push(fault);
         }
         for (number, request) in &history.requests {
             let faults = met.remove(format!("request {number}").as_str()).unwrap_or_default();

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 use test_kit::retry_queue::webhook_body;
 use tokio::sync::oneshot;
 
+pub use lambda::REDRIVE_TIMEOUT;
+
 use crate::fault::ServiceName;
 use crate::history::History;
 use crate::life::Life;

@@ -13,7 +13,7 @@ use crate::request::{self, Kind};
 
 /// The timeouts of the functions in the template, in milliseconds.
 const WEBHOOK_TIMEOUT: i64 = 15_000;
-const REDRIVE_TIMEOUT: i64 = 30_000;
+pub const REDRIVE_TIMEOUT: i64 = 30_000;
 
 /// How long before a step of the operator processes are replaced, in milliseconds.
 const DEPLOYMENT: i64 = 2_000;
@@ -77,8 +77,7 @@ impl World<'_> {
             ("EVENT_BUS_NAME", self.services.bus_name().to_owned()),
             ("PREVIOUS_SECRET_SECONDS", self.life.terms.previous_secret_seconds.to_string()),
         ];
-        let has_static_secret = self.life.terms.has_static_secret;
-        variables.push(match has_static_secret {
+        variables.push(match self.life.terms.has_static_secret {
             true => ("SIGNING_SECRET", FIRST_SECRET.to_owned()),
             false => ("SIGNING_SECRET_ID", "signing".to_owned()),
         });

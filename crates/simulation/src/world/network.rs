@@ -45,7 +45,8 @@ impl World<'_> {
         self.history.trace(self.now, &name, &format!("{operation} {label} [{key}]: {fault_name}"));
         self.history.count(format!("{operation}: {fault_name}"));
         if exchange.fault != Fault::None {
-            self.history.faults.push((call.owner.clone(), format!("{operation}: {fault_name}")));
+            let owner = call.owner.trim_start_matches("start for ").to_owned();
+            self.history.faults.push((owner, format!("{operation}: {fault_name}")));
         }
         self.history.calls.push(history::Call { key: key.clone(), operation: operation.clone(), at: self.now });
         let is_clear = matches!(exchange.fault, Fault::None | Fault::Slow(_));
