@@ -168,9 +168,9 @@ observed: ## Record samples of the logs and metrics, into docs/records.md and do
 	@$(WITH_RELEASE_BINARIES) UPDATE_DOCS=1 cargo test --quiet --locked --test observed -- --test-threads=1 page emitted
 
 .PHONY: dashboard
-dashboard: ## Draw docs/dashboard.png from 75 seconds of traffic with faults
+dashboard: ## Draw docs/dashboard.png from 75 simulated minutes of traffic with faults
 	@scripts/setup plot
-	@$(WITH_RELEASE_BINARIES) cargo test --quiet --locked --test observed -- --ignored dashboard
+	@$(SIMULATE) --profile simulation -- --dashboard .local/dashboard.json
 	@.local/venv-plot/bin/python -m tools.commands.dashboard_picture .local/dashboard.json docs/dashboard.png
 
 ##@ Release

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use momento_body_signature::sign;
 use serde_json::Value;
-use test_kit::fault::Fault::{self, Error, HalfBody, Hang};
+use test_kit::fault::Fault::{self, Error, Hang};
 use test_kit::momento;
 use test_kit::retry_queue::{batch, failures, message};
 use test_kit::runtime_api::RuntimeApi;
@@ -68,13 +68,6 @@ pub fn cases() -> Vec<Case> {
             // As cargo lambda watch hands it out.
             invoke(&Sandbox::with(bus).await, RuntimeApi::with_deadline(600_000).await, readable(0), Some(1)).await
         }),
-        redriven(
-            "half a response from DescribeEventBus on every call leaves the batch in the queue",
-            CLASSIC,
-            async |aws| fail(aws, "DescribeEventBus", &HalfBody),
-            staying(),
-            Some(0),
-        ),
         redriven(
             "messages for a bus of another account that is not found are put on the bus",
             CLASSIC,

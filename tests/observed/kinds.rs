@@ -118,10 +118,6 @@ impl Kind {
     }
 }
 
-pub fn named(name: &str) -> &'static Kind {
-    KINDS.iter().find(|kind| kind.name == name).unwrap_or_else(|| panic!("there is no kind {name}"))
-}
-
 /// AWS in which each call fails as the kind of the request needs it.
 pub async fn sandbox(world: World) -> Sandbox {
     let mut sandbox = Sandbox::with(if world == World::CustomBus { Bus::Custom } else { Bus::Classic }).await;

@@ -3,7 +3,6 @@
 //! `make observed` writes the measured parts of `docs/logs-and-metrics.md`, `docs/records.md`, and `emitted.json`, which the
 //! tests of the templates read.
 
-mod dashboard;
 mod emitted;
 mod encrypted_bus;
 mod kinds;
@@ -12,7 +11,6 @@ mod output;
 mod page;
 mod redrive;
 mod requests;
-mod retry_queue;
 mod runs;
 
 const WEBHOOK: &str = env!("CARGO_BIN_EXE_webhook");

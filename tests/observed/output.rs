@@ -26,7 +26,6 @@ pub struct Record {
 
 /// A line in the embedded metric format, as CloudWatch reads it.
 pub struct Metrics {
-    pub at: u64,
     pub function: String,
     pub values: BTreeMap<String, (Unit, f64)>,
     pub bytes: usize,
@@ -119,8 +118,8 @@ impl Metrics {
     fn read(line: &str) -> Self {
         assert!(line.len() <= MAX_METRICS_BYTES, "{} bytes", line.len());
         let read: MetricsLine = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-        let Metadata { timestamp: at, cloud_watch_metrics: [directive] } = read.aws;
-        assert!(at >= 1_600_000_000_000, "{line}");
+        let Metadata { timestamp, cloud_watch_metrics: [directive] } = read.aws;
+        assert!(timestamp >= 1_600_000_000_000, "{line}");
         assert_eq!((&*directive.namespace, &*directive.dimensions[0][0]), ("MomentoEventBridge", "FunctionName"));
         assert!((1..=1024).contains(&read.function.len()), "{line}");
         assert!((1..=100).contains(&directive.metrics.len()), "{line}");
@@ -131,7 +130,7 @@ impl Metrics {
             assert!(values.insert(name, (unit, value)).is_none(), "a metric is defined twice: {line}");
         }
         assert!(values.keys().eq(read.values.keys()), "a value is not defined: {line}");
-        Self { at, function: read.function, values, bytes: line.len() }
+        Self { function: read.function, values, bytes: line.len() }
     }
 }
 

@@ -1,4 +1,4 @@
-"""Draws the dashboard of template.yaml, with its own widgets, over the run that `make dashboard` has recorded."""
+"""Draws the dashboard of template.yaml, with its own widgets, over a life that the simulation has recorded for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import sys
 import textwrap
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +31,7 @@ OK, ALARM = "#1d8102", "#d13212"
 class Run:
     def __init__(self, content: dict):
         self.samples = [Sample(*sample) for sample in content["samples"]]
-        self.seconds, self.scale = content["seconds"], content["scale"]
-        self.began = datetime.fromtimestamp(content["began"] / 1000, UTC)
+        self.seconds = content["seconds"]
 
 
 class Line(NamedTuple):
@@ -184,9 +182,8 @@ def draw(run: Run) -> Figure:
     for widget in widgets:
         Widget(figure, run, widget, rows).draw()
     caption = (
-        f"A local run on {run.began:%-d %B %Y} with deliberate faults: "
-        f"{run.seconds / 60:.0f} minutes of traffic in {run.seconds / run.scale:.0f} seconds. "
-        "Milliseconds are as measured, against fakes of AWS."
+        f"{run.seconds / 60:.0f} minutes of simulated traffic with deliberate faults. "
+        "Milliseconds are those of the simulated network, without CPU time."
     )
     figure.text(0.5, 0.5 * CAPTION_ROWS / rows, caption, ha="center", va="center", fontsize=9.5, color=FAINT)
     return figure

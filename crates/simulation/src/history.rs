@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use test_kit::fault::Fault;
 
+use crate::process::FunctionName;
 use crate::request::{Kind, Sent};
 use crate::services::Labels;
 
@@ -28,6 +30,8 @@ pub struct History {
     pub others: Vec<(Vec<u8>, bool)>,
     /// What went wrong with calls: for whom each was made, and its operation with the name of the fault.
     pub faults: Vec<(String, String)>,
+    /// What the functions logged that is no record of a request or a message: metrics.
+    pub metrics: Vec<(FunctionName, Value)>,
     /// What went wrong in a way that no promise allows, as it happened.
     pub broken: Vec<String>,
     /// How often each thing happened.

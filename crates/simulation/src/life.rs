@@ -60,6 +60,10 @@ pub struct Terms {
     pub skew: i64,
     /// How long an idle process lives, in milliseconds.
     pub idle: i64,
+    /// One request in this many gets a new process although one is idle; 0 for none.
+    pub spare_once_in: u32,
+    /// Whether no process is reclaimed, and no call is slow but by its fault.
+    pub is_steady: bool,
 }
 
 impl Life {
@@ -77,15 +81,11 @@ impl Life {
             // Until when an older secret is accepted depends on when a process read the newer one.
             terms.previous_secret_seconds = DAY;
             terms.latency = terms.latency.min(40);
+            terms.is_steady = true;
         }
         let ends = outages.iter().map(|outage| outage.to).chain(steps.iter().map(|step| step.at));
         let calm_at = ends.chain([length]).max().unwrap_or_default() + 10_000;
         Self { terms, draws, faults, arrivals, outages, steps, calm_at }
-    }
-
-    /// Whether it is compared with another: then no process is reclaimed, and no call is slow but by its fault.
-    pub fn is_compared(&self) -> bool {
-        self.faults != Faults::Drawn
     }
 }
 
@@ -102,6 +102,8 @@ impl Terms {
             latency: draw.one_of(&[10, 40, 40, 150]),
             skew: draw.one_of(&[0, 0, 20, 400]),
             idle: draw.one_of(&[20_000, 300_000, 3_600_000]),
+            spare_once_in: 12,
+            is_steady: false,
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `make simulate`: many lives with a count of what they exercised, or one life with its trace.
 
+mod dashboard;
 mod report;
 
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -30,10 +31,12 @@ const END: &str = "<!-- end of the simulation -->";
 const USAGE: &str = "\
 Usage: simulate [--regressions] [--lives NUMBER | --seconds NUMBER] [--from SEED | --from-sources] [--stop]
        simulate --seed SEED
+       simulate --dashboard FILE
 
 Lives that many lives, or as many as fit in that time, from SEED on (with --from-sources, from one that follows from src/; from
 a random one if there is neither), and prints what they exercised; with --regressions, those of seeds.txt as well. With --stop,
 ends at the first that breaks a promise. With --seed, lives one life, shrinks it if it breaks a promise, and prints its trace.
+With --dashboard, writes what the picture of the dashboard is drawn from.
 ";
 
 /// Lives that broke a promise once: each a line with its seed and with what it showed.
@@ -48,7 +51,7 @@ enum End {
 }
 
 fn main() -> Result<ExitCode, lexopt::Error> {
-    let (mut end, mut from, mut seed) = (End::Lives(20_000), None, None);
+    let (mut end, mut from, mut seed, mut picture) = (End::Lives(20_000), None, None, None);
     let (mut stops, mut regressions) = (false, "");
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -60,6 +63,7 @@ fn main() -> Result<ExitCode, lexopt::Error> {
             Long("regressions") => regressions = REGRESSIONS,
             Long("stop") => stops = true,
             Long("seed") => seed = Some(arguments.value()?.parse()?),
+            Long("dashboard") => picture = Some(PathBuf::from(arguments.value()?)),
             Long("help") => {
                 print!("{USAGE}");
                 return Ok(ExitCode::SUCCESS);
@@ -68,6 +72,10 @@ fn main() -> Result<ExitCode, lexopt::Error> {
         }
     }
     search::prepare();
+    if let Some(file) = picture {
+        dashboard::write(&file).map_err(|error| lexopt::Error::Custom(error.into()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let is_clean = match seed {
         Some(seed) => replay(seed),
         None => many(&end, from.unwrap_or_else(random), stops) & again(regressions),

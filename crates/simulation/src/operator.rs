@@ -23,6 +23,8 @@ pub enum Action {
     AllowReads(Access),
     DeleteBus,
     CreateBus,
+    /// A new version of the functions: what arrives from now on gets a new process.
+    Deploy,
     /// Functions of another version, and a person, send messages to the retry queue.
     SendOtherMessages,
     /// *Start DLQ redrive*.
@@ -32,7 +34,8 @@ pub enum Action {
 impl Action {
     /// Whether it changes which secret is stored, read or used.
     pub fn is_about_the_secret(&self) -> bool {
-        !matches!(self, Self::DeleteBus | Self::CreateBus | Self::SendOtherMessages | Self::RedriveDeadLetters)
+        use Action::*;
+        !matches!(self, DeleteBus | CreateBus | Deploy | SendOtherMessages | RedriveDeadLetters)
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
     Message,
+    /// From a cache and a topic whose names are together too long for a detail-type.
+    LongNames,
     /// Larger than what is kept unverified.
     Large,
     /// JSON without the members that an entry needs.
@@ -132,6 +134,9 @@ pub fn sent(number: usize, kind: &Kind, now: i64, secret: &str) -> Sent {
     match kind {
         Kind::Webhook(Content::Message) | Kind::Replay(_) => signed(secret, message(now, 20), Some(now)),
         Kind::Webhook(Content::Large) => signed(secret, message(now, 20_000), Some(now)),
+        Kind::Webhook(Content::LongNames) => {
+            signed(secret, momento::body_at(now, &text(130), "topic", number as u64, ""), Some(now))
+        }
         Kind::Webhook(Content::Unmappable) => signed(secret, format!(r#"{{"number":{number}}}"#), None),
         Kind::Webhook(Content::NotUtf8) => {
             let body = [format!("{number} ").as_bytes(), &[0xff, 0xfe]].concat();

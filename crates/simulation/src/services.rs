@@ -118,7 +118,7 @@ impl Services {
             Action::AllowReads(access) => self.access = *access,
             Action::DeleteBus => self.set_bus(false),
             Action::CreateBus => self.set_bus(true),
-            Action::MomentoSignsWith(_) | Action::RedriveDeadLetters | Action::SendOtherMessages => {}
+            Action::MomentoSignsWith(_) | Action::Deploy | Action::RedriveDeadLetters | Action::SendOtherMessages => {}
         }
     }
 

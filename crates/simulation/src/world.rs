@@ -74,14 +74,17 @@ enum State {
 /// A life that goes on.
 pub struct World<'a> {
     life: &'a Life,
-    now: i64,
+    /// In milliseconds of the life.
+    pub now: i64,
     events: BTreeMap<(i64, u64), Event>,
     number: u64,
     services: Services,
-    queue: Queue,
+    pub queue: Queue,
     slots: Vec<Slot>,
     momento_signs_with: String,
     calls: HashMap<String, u32>,
+    /// When the processes that start were deployed. Older ones get nothing any more.
+    deployed_at: i64,
     poll_at: Option<i64>,
     batches: u32,
     seen_on_the_bus: usize,
@@ -91,12 +94,13 @@ pub struct World<'a> {
 /// Lives one life, and returns what happened.
 pub fn live(life: &Life) -> History {
     let mut world = World::new(life);
-    world.run();
+    while world.step() {}
     world.end()
 }
 
 impl<'a> World<'a> {
-    fn new(life: &'a Life) -> Self {
+    /// The beginning of this life.
+    pub fn new(life: &'a Life) -> Self {
         let services = Services::new(life.terms.is_custom_bus, FIRST_SECRET);
         let mut world = Self {
             life,
@@ -108,6 +112,7 @@ impl<'a> World<'a> {
             slots: Vec::new(),
             momento_signs_with: FIRST_SECRET.to_owned(),
             calls: HashMap::new(),
+            deployed_at: 0,
             poll_at: None,
             batches: 0,
             seen_on_the_bus: 0,
@@ -133,14 +138,15 @@ impl<'a> World<'a> {
         self.events.insert((time, self.number), event);
     }
 
-    fn run(&mut self) {
-        while let Some((&(time, _), _)) = self.events.first_key_value() {
-            if self.let_run(time) {
-                let (_, event) = self.events.pop_first().expect("an event");
-                self.now = time;
-                self.handle(event);
-            }
+    /// Goes on until the next thing has happened. False if nothing more happens.
+    pub fn step(&mut self) -> bool {
+        let Some((&(time, _), _)) = self.events.first_key_value() else { return false };
+        if self.let_run(time) {
+            let (_, event) = self.events.pop_first().expect("an event");
+            self.now = time;
+            self.handle(event);
         }
+        true
     }
 
     /// Lets each process run until this time. False if one did something before that others see.
@@ -203,6 +209,7 @@ impl<'a> World<'a> {
         self.history.trace(self.now, "operator", &format!("{action:?}"));
         match action {
             Action::MomentoSignsWith(secret) => self.momento_signs_with.clone_from(secret),
+            Action::Deploy => self.deployed_at = self.now,
             Action::RedriveDeadLetters => self.queue.redrive(self.now),
             Action::SendOtherMessages => {
                 for (text, body, is_known) in queue::messages_of_others(EPOCH + self.now) {
@@ -223,7 +230,8 @@ impl<'a> World<'a> {
         }
     }
 
-    fn end(mut self) -> History {
+    /// What happened until now.
+    pub fn end(mut self) -> History {
         let letters = self.queue.messages.iter().chain(&self.queue.dead_letters);
         self.history.in_a_queue = letters.map(|message| body_of(&message.text)).collect();
         self.history

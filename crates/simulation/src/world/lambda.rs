@@ -31,7 +31,7 @@ impl World<'_> {
         let idle = self.idle(FunctionName::Webhook);
         // What the operator changes often comes with a deployment, which replaces processes.
         let is_deployed = self.life.steps.iter().any(|step| (0..DEPLOYMENT).contains(&(step.at - self.now)));
-        if idle.is_empty() || draw.once_in(if is_deployed { 2 } else { 12 }) {
+        if idle.is_empty() || draw.once_in(if is_deployed { 2 } else { self.life.terms.spare_once_in }) {
             self.start(FunctionName::Webhook, &format!("start for {}", arrival.key), Some(place));
         } else {
             let slot = draw.one_of(&idle);
@@ -40,7 +40,8 @@ impl World<'_> {
     }
 
     fn idle(&self, function: FunctionName) -> Vec<usize> {
-        let is_idle = |slot: &Slot| slot.process.function == function && matches!(slot.state, State::Idle);
+        let is_new = |slot: &Slot| slot.started_at >= self.deployed_at && slot.process.function == function;
+        let is_idle = |slot: &Slot| is_new(slot) && matches!(slot.state, State::Idle);
         (0..self.slots.len()).filter(|&place| is_idle(&self.slots[place])).collect()
     }
 
@@ -178,7 +179,7 @@ impl World<'_> {
         let freeze = self.now + if draw.once_in(3) { draw.magnitude(1, 400) } else { 0 };
         let reclaim = freeze + draw.magnitude(1_000, self.life.terms.idle);
         self.at(freeze, Event::Freeze(place, invocation));
-        if !self.life.is_compared() {
+        if !self.life.terms.is_steady {
             self.at(reclaim, Event::Reclaim(place, invocation));
         }
     }
@@ -257,11 +258,14 @@ impl World<'_> {
         }
     }
 
-    /// Takes what the functions logged: the outcome for the trace, and the queue message of an event that nothing accepted.
+    /// Takes what the functions logged: metrics, the outcome for the trace, and the queue message of an event that nothing accepted.
     pub(super) fn take_log(&mut self, place: usize) {
         for line in simulation::take_log().lines() {
             let Ok(record) = serde_json::from_str::<Value>(line) else { continue };
-            let Some(outcome) = record["outcome"].as_str() else { continue };
+            let Some(outcome) = record["outcome"].as_str() else {
+                self.history.metrics.push((self.slots[place].process.function, record));
+                continue;
+            };
             let reason = record["reason"].as_str().unwrap_or_default();
             let error = record["error"].as_str().unwrap_or_default();
             let name = self.slots[place].process.name.clone();

@@ -92,7 +92,7 @@ impl World<'_> {
             Reply::Hang => return self.slots[place].hanging.push(call.answer),
         };
         let mut draw = self.life.draws.of(&format!("way back of {key}"));
-        let is_slow = draw.once_in(30) && !self.life.is_compared();
+        let is_slow = draw.once_in(30) && !self.life.terms.is_steady;
         let back = if is_slow { draw.between(100, 450) } else { draw.between(1, self.life.terms.latency) };
         let takes = i64::try_from(exchange.takes.as_millis()).unwrap_or_default();
         self.at(self.now + takes + back, Event::Reply(place, Letter { to: call.answer, answer, answers }));
