@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use test_kit::fake_aws::DEDUPLICATION_WINDOW;
 use test_kit::fault::Fault;
 
-use crate::history::{Drop, Existence, History, Read, Request};
+use crate::history::{Call, Describe, Drop, Existence, History, Put, Read, Redriven, Request};
 use crate::life::Life;
 use crate::operator::Action;
 use crate::process::EPOCH;
@@ -49,8 +49,12 @@ const CLOCKS_DIFFER: i64 = 1_000;
 const MAX_UNVERIFIED_BYTES: usize = 16_384;
 
 /// Every check of one life.
-pub const CHECKS: [Check; 20] = [
+pub const CHECKS: [Check; 25] = [
     Check { promise: "What was answered 200 is on the bus.", violations: delivered },
+    Check {
+        promise: "Once nothing fails, redrive puts or deletes every message that it can judge.",
+        violations: stayed,
+    },
     Check { promise: "Nothing is put on a bus whose absence could be known.", violations: dropped },
     Check { promise: "After the answer that the bus is missing, nothing is answered 200.", violations: missing },
     Check { promise: "What was answered 202 is on the bus or in a dead-letter queue in the end.", violations: kept },
@@ -58,7 +62,7 @@ pub const CHECKS: [Check; 20] = [
         promise: "Where a known secret signed it and no call of it fails, an event is answered 200.",
         violations: usable,
     },
-    Check { promise: "What another version queued is on the bus, or stays if it is unknown.", violations: others },
+    Check { promise: "What another version queued is kept, and stays if it is unknown.", violations: others },
     Check {
         promise: "A 500 means that the retry queue failed, and the event is in the log if it could be verified.",
         violations: lost,
@@ -70,15 +74,25 @@ pub const CHECKS: [Check; 20] = [
     Check { promise: "Nothing forged, stale or from the future gets on the bus.", violations: forged },
     Check { promise: "A forged request is never answered 200.", violations: confirmed },
     Check { promise: "A secret is not accepted after its time.", violations: expired },
+    Check { promise: "redrive accepts no secret after its time.", violations: outdated },
+    Check {
+        promise: "What is not verified is never in the log, and kept only if its body is small.",
+        violations: unverified,
+    },
     Check { promise: "Secrets that were read more than 300 s ago are read again before they judge.", violations: old },
     Check { promise: "A request that can be judged is not kept unverified.", violations: unjudged },
     Check { promise: "Forged requests cost few reads of the secret.", violations: frequent },
-    Check { promise: "A request is put and sent in at most three attempts each.", violations: tried },
+    Check { promise: "A known secret that was read is not read again within 3 s.", violations: again },
+    Check { promise: "The bus is not asked for while the answer is known.", violations: asked },
+    Check {
+        promise: "A request is put and sent in at most three attempts each, and in no other after one that would meet the same.",
+        violations: tried,
+    },
     Check { promise: "A malformed request has its status, whatever fails.", violations: malformed },
     Check { promise: "Every request is answered within 4.5 s.", violations: late },
     Check { promise: "An authentic event has no other answer than 200, 202, 403 and 500.", violations: odd },
     Check { promise: "A Custom Event Bus has no event twice within 300 s.", violations: repeated },
-    Check { promise: "No function panics, hangs, or leaves tasks behind.", violations: broken },
+    Check { promise: "No function panics, hangs, or gathers tasks.", violations: broken },
 ];
 
 impl Request {
@@ -103,7 +117,7 @@ fn delivered(_: &Life, history: &History) -> Vec<String> {
     let is_there = |request: &Request| {
         let answered_at = request.answer.map_or(0, |answer| answer.at);
         let is_it = |at: i64, body: &[u8]| at <= answered_at && *body == request.sent.body;
-        history.on_the_bus.iter().any(|(at, body)| is_it(*at, body))
+        history.on_the_bus.iter().any(|put| is_it(put.at, &put.body))
             || history.dropped.iter().any(|drop| is_it(drop.called_at, &drop.body))
     };
     let lost = authentic(history, 200).filter(|(_, request)| !is_there(request));
@@ -121,7 +135,7 @@ fn dropped(_: &Life, history: &History) -> Vec<String> {
         let had = |by: i64| asked().filter(move |describe| describe.answered_at.is_some_and(|at| at <= by));
         if drop.is_redriven {
             return had(drop.called_at).any(|describe| match describe.answer {
-                Existence::Found => describe.called_at >= drop.called_at - REDRIVE_TIMEOUT,
+                Existence::Found => describe.called_at >= drop.began_at,
                 answer => answer == Existence::Denied,
             });
         }
@@ -137,14 +151,40 @@ fn dropped(_: &Life, history: &History) -> Vec<String> {
             Some((Existence::Denied, _)) => true,
             Some((Existence::Found, at)) if drop.called_at - at <= FOUND_FOR + ASKS_WITHIN => true,
             _ if asked().any(|describe| describe.was_frozen && describe.called_at < drop.called_at) => true,
-            _ => asked().any(|describe| {
-                (drop.called_at - ASKS_WITHIN..=drop.called_at + ASKS_WITHIN).contains(&describe.called_at)
-            }),
+            // It is asked for at the start, and then beside a put, in the same moment.
+            _ => {
+                let before = || asked().filter(|describe| describe.called_at <= drop.called_at);
+                before().any(|describe| describe.called_at < drop.called_at)
+                    && before().any(|describe| describe.called_at >= drop.called_at - ASKS_WITHIN)
+            }
         }
     };
     let wrong = history.dropped.iter().filter(|drop| !may_be(drop));
     wrong
         .map(|drop| format!("at {} ms an entry was put on a bus that was known to be missing", drop.called_at))
+        .collect()
+}
+
+/// A *found* is asked for again after a minute, and *access denied* not at all where nothing was known. Two questions that were
+/// frozen may go on, each with two more attempts.
+fn asked(_: &Life, history: &History) -> Vec<String> {
+    let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
+    let by = |process: usize| history.describes.iter().filter(move |describe| describe.process == process);
+    let is_wrong = |describe: &&Describe| {
+        let Some(answered_at) = describe.answered_at else { return false };
+        let mut before = by(describe.process).filter(|other| other.called_at < describe.called_at);
+        let until = match describe.answer {
+            Existence::Found => describe.called_at + 60_000 - CLOCKS_DIFFER,
+            Existence::Denied if before.all(|other| other.answer == Existence::Unclear) => i64::MAX,
+            _ => return false,
+        };
+        let after: Vec<_> =
+            by(describe.process).filter(|other| (answered_at + 1..until).contains(&other.called_at)).collect();
+        after.len() > 2 * (ATTEMPTS - 1) && after.iter().all(|other| other.answer != Existence::NotFound)
+    };
+    let wrong = history.describes.iter().filter(|describe| webhooks.contains(&describe.process)).filter(is_wrong);
+    wrong
+        .map(|describe| format!("process {} knew the answer at {:?} ms", describe.process, describe.answered_at))
         .collect()
 }
 
@@ -191,6 +231,32 @@ fn others(_: &Life, history: &History) -> Vec<String> {
     wrong.map(|(body, _)| format!("lost or put is {}", String::from_utf8_lossy(body))).collect()
 }
 
+/// Whatever was verified, or is signed by the current secret, is put, or deleted if it is not fresh; and what was forged is
+/// deleted once that is final.
+fn stayed(life: &Life, history: &History) -> Vec<String> {
+    let is_calm = |redriven: &&Redriven| redriven.stays && redriven.began_at > life.calm_at;
+    let may_stay = |redriven: &Redriven| {
+        let request = redriven.request.and_then(|request| history.requests.get(&request));
+        let Some(request) = request else { return !history.others.contains(&(redriven.body.clone(), true)) };
+        let Labels { current, previous, is_rotating } = &redriven.labels;
+        let is_current = |secret: &str| current.as_ref().is_some_and(|current| current.holds(secret));
+        match &request.sent.signed_with {
+            Some(_) if request.sent.publish_timestamp.is_none() => true,
+            Some(secret) => redriven.is_unverified && !is_current(secret),
+            None => {
+                let received_at = request.received_at;
+                let is_late = EPOCH + redriven.began_at - received_at > MISMATCH_IS_FINAL_AFTER + CLOCKS_DIFFER;
+                let is_known = previous.as_ref().is_none_or(|previous| {
+                    previous.is_valid() && previous.created_at <= received_at - WINDOW - CLOCKS_DIFFER
+                });
+                !is_late || !is_known || *is_rotating
+            }
+        }
+    };
+    let wrong = history.redriven.iter().filter(is_calm).filter(|redriven| !may_stay(redriven));
+    wrong.map(|redriven| format!("at {} ms {:?} stayed in the queue", redriven.at, redriven.request)).collect()
+}
+
 fn frequent(_: &Life, history: &History) -> Vec<String> {
     let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
     let mut calls: BTreeMap<(usize, &str), Vec<(i64, bool)>> = BTreeMap::new();
@@ -212,14 +278,48 @@ fn frequent(_: &Life, history: &History) -> Vec<String> {
     violations
 }
 
+/// Only a read that a mismatch begins asks for `AWSPENDING`.
+fn again(_: &Life, history: &History) -> Vec<String> {
+    let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
+    let mut calls: BTreeMap<usize, Vec<&Read>> = BTreeMap::new();
+    let is_pending = |read: &&Read| read.label == "AWSPENDING" && webhooks.contains(&read.process);
+    for read in history.reads.iter().filter(is_pending) {
+        calls.entry(read.process).or_default().push(read);
+    }
+    let knew_one = |read: &Read| {
+        let mut before =
+            history.reads.iter().filter(|other| other.process == read.process && other.label == "AWSCURRENT");
+        before.any(|other| {
+            let current = other.labels.as_ref().and_then(|labels| labels.current.as_ref());
+            other.answered_at.is_some_and(|at| at <= read.called_at) && current.is_some_and(Labelled::is_valid)
+        })
+    };
+    let mut violations = Vec::new();
+    for (process, mut calls) in calls {
+        calls.sort_by_key(|read| read.called_at);
+        for (place, pair) in calls.windows(2).enumerate() {
+            let (read, next) = (pair[0], pair[1]);
+            let is_first = place == 0 || read.called_at - calls[place - 1].called_at > READ_WITHIN;
+            let has_ended = !read.was_frozen && read.answered_at.is_some_and(|at| at < next.called_at);
+            let is_early = next.called_at < read.called_at + READ_WITHIN;
+            if is_first && has_ended && is_early && read.fault == Fault::None && knew_one(read) {
+                violations.push(format!("process {process} read it again at {} ms", next.called_at));
+            }
+        }
+    }
+    violations
+}
+
 fn tried(_: &Life, history: &History) -> Vec<String> {
-    let mut attempts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut attempts: BTreeMap<(&str, &str), Vec<&Call>> = BTreeMap::new();
     for call in history.calls.iter().filter(|call| ["PutEvents", "SendMessage"].contains(&&*call.operation)) {
         let owner = call.key.split(',').next().unwrap_or_default();
-        *attempts.entry((owner, &call.operation)).or_default() += 1;
+        attempts.entry((owner, &call.operation)).or_default().push(call);
     }
-    let wrong = attempts.into_iter().filter(|((owner, _), count)| owner.starts_with("request ") && *count > ATTEMPTS);
-    wrong.map(|((owner, operation), count)| format!("{owner} made {count} calls of {operation}")).collect()
+    let is_last = |call: &&Call| matches!(call.fault, Fault::Error(_, "AccessDeniedException" | "ValidationException"));
+    let is_wrong = |calls: &[&Call]| calls.len() > ATTEMPTS || calls[..calls.len() - 1].iter().any(is_last);
+    let wrong = attempts.into_iter().filter(|((owner, _), calls)| owner.starts_with("request ") && is_wrong(calls));
+    wrong.map(|((owner, operation), calls)| format!("{owner} made {} calls of {operation}", calls.len())).collect()
 }
 
 fn kept(_: &Life, history: &History) -> Vec<String> {
@@ -229,7 +329,7 @@ fn kept(_: &Life, history: &History) -> Vec<String> {
 }
 
 fn is_on_the_bus(history: &History, body: &[u8]) -> bool {
-    history.on_the_bus.iter().any(|(_, other)| other == body)
+    history.on_the_bus.iter().any(|put| put.body == body)
 }
 
 fn is_in_a_queue(history: &History, body: &[u8]) -> bool {
@@ -245,7 +345,8 @@ fn is_kept(history: &History, body: &[u8]) -> bool {
 /// Whether it was deleted as forged by the rule: after 45 minutes, if no secret that is known can have signed it.
 fn may_be_deleted(history: &History, request: &Request) -> bool {
     let Some(secret) = &request.sent.signed_with else { return true };
-    history.deletions.iter().filter(|deletion| deletion.body == request.sent.body).any(|deletion| {
+    let is_it = |redriven: &&Redriven| !redriven.stays && redriven.body == request.sent.body;
+    history.redriven.iter().filter(is_it).any(|deletion| {
         let Labels { current, previous, is_rotating } = &deletion.labels;
         let is_known = [current, previous].into_iter().flatten().any(|version| version.holds(secret));
         let reaches_back = previous
@@ -311,7 +412,7 @@ fn may_be_refused(life: &Life, history: &History, request: &Request) -> bool {
     let is_not_previous = |labels: &Labels| labels.previous.as_ref().is_none_or(|previous| !previous.holds(secret));
     let is_not_accepted = found("AWSCURRENT", &|labels| is_not_current(labels) && is_over(labels))
         || (found("AWSCURRENT", &is_not_current) && found("AWSPREVIOUS", &is_not_previous));
-    is_not_accepted && (found("AWSPENDING", &|labels| !labels.is_rotating) || never_had_pending(history, request))
+    is_not_accepted && (found("AWSPENDING", &|labels| !labels.is_rotating) || is_pending_denied(history, request))
 }
 
 /// Whether the secret before this one was no longer accepted when the request was received.
@@ -347,30 +448,34 @@ fn is_answered_for(read: &Read, request: &Request) -> bool {
     request.answer.is_some_and(|answer| read.answered_at.is_some_and(|at| at <= answer.at))
 }
 
-/// Whether its process never had an answer for `AWSPENDING`, so that *access denied* means that there is none.
-fn never_had_pending(history: &History, request: &Request) -> bool {
-    !history.reads.iter().any(|read| {
-        let is_its = read.process == request.process && read.label == "AWSPENDING";
-        is_its && read.labels.is_some() && is_answered_for(read, request)
-    })
+/// Whether its process may not read `AWSPENDING` and never had an answer, so that there is none.
+fn is_pending_denied(history: &History, request: &Request) -> bool {
+    let is_pending = |read: &&Read| read.label == "AWSPENDING" && is_answered_for(read, request);
+    let is_denied = |read: &Read| matches!(read.fault, Fault::Error(_, "AccessDeniedException"));
+    let mut all = history.reads.iter().filter(|read| read.process == request.process).filter(is_pending);
+    all.all(|read| read.labels.is_none()) && reads_for(history, request).filter(is_pending).any(is_denied)
 }
 
 fn old(life: &Life, history: &History) -> Vec<String> {
     if life.terms.has_static_secret {
         return Vec::new();
     }
-    let began = |request: &Request| {
-        let asked = |read: &&Read| read.process == request.process && read.label == "AWSCURRENT";
+    let is_old = |request: &Request| {
         let until = request.answer.map_or(0, |answer| answer.at);
-        let asked = history.reads.iter().filter(asked).map(|read| read.called_at).filter(|at| *at <= until);
-        asked.max().unwrap_or(i64::MIN)
+        let began = |is_it: fn(&Read) -> bool| {
+            let reads =
+                history.reads.iter().filter(|read| read.process == request.process && read.label == "AWSCURRENT");
+            let began = reads.filter(|read| is_it(read)).map(|read| read.called_at).filter(|at| *at <= until);
+            request.arrived_at - began.max().unwrap_or(i64::MIN / 2)
+        };
+        began(|read| read.labels.is_some()) > OLD_AFTER + READ_WITHIN && began(|_| true) > READ_WITHIN
     };
-    let is_old = |request: &Request| request.arrived_at - began(request) > OLD_AFTER + READ_WITHIN;
     let wrong = history.requests.iter().filter(|(_, request)| request.status() == 200 && is_old(request));
-    wrong.map(|(number, request)| format!("request {number} was judged by secrets of {} ms", began(request))).collect()
+    wrong.map(|(number, _)| format!("request {number} was judged by older ones")).collect()
 }
 
-/// Kept, although every read that counts had its answer in time, with valid secrets and without a rotation.
+/// Kept, although every read that counts had its answer in time, with valid secrets and without a rotation; or without a
+/// read.
 fn unjudged(life: &Life, history: &History) -> Vec<String> {
     let mut violations = Vec::new();
     for (number, request) in &history.requests {
@@ -388,7 +493,8 @@ fn unjudged(life: &Life, history: &History) -> Vec<String> {
         };
         let has = |label: &str| reads_for(history, request).any(|read| read.label == label);
         let is_clear = has("AWSCURRENT") && has("AWSPENDING") && reads_for(history, request).all(is_clear);
-        if is_clear || life.terms.has_static_secret {
+        let is_known = latest_current(history, request, request.arrived_at - 1).is_some_and(Labelled::is_valid);
+        if is_clear || (is_known && !has("AWSCURRENT")) || life.terms.has_static_secret {
             violations.push(format!("request {number} is forged, and was answered {}", request.status()));
         }
     }
@@ -407,8 +513,50 @@ fn forged(_: &Life, history: &History) -> Vec<String> {
         .map(|request| request.sent.body.as_slice())
         .chain(history.others.iter().filter(|(_, is_known)| *is_known).map(|(body, _)| body.as_slice()))
         .collect();
-    let wrong = history.on_the_bus.iter().filter(|(_, body)| !may_be.contains(body.as_slice()));
-    wrong.map(|(_, body)| format!("on the bus is {}", String::from_utf8_lossy(body))).collect()
+    let wrong = history.on_the_bus.iter().filter(|put| !may_be.contains(put.body.as_slice()));
+    wrong.map(|put| format!("on the bus is {}", String::from_utf8_lossy(&put.body))).collect()
+}
+
+fn unverified(_: &Life, history: &History) -> Vec<String> {
+    let is_forged = |request: &Request| matches!(request.kind, Kind::Forged { .. });
+    let is_large = |request: &Request| request.sent.body.len() > MAX_UNVERIFIED_BYTES;
+    let is_wrong =
+        |request: &Request| (is_forged(request) && request.is_logged) || (is_large(request) && request.is_unverified);
+    let wrong = history.requests.iter().filter(|(_, request)| is_wrong(request));
+    wrong.map(|(number, request)| format!("request {number} ({:?}) was logged or kept", request.kind)).collect()
+}
+
+/// Put by `redrive`, although the secret that signed it was only the previous one, whose time was over when it was received.
+/// Without a look at labels that move back, at versions stored long before, and at processes that saw the change, for which
+/// the time begins then.
+fn outdated(life: &Life, history: &History) -> Vec<String> {
+    let moves = |action: &Action| matches!(action, Action::MoveBack | Action::PromoteOlder(..));
+    if life.terms.has_static_secret || life.steps.iter().any(|step| moves(&step.action)) {
+        return Vec::new();
+    }
+    let lifetime = life.terms.previous_secret_seconds * 1000;
+    let mut violations = Vec::new();
+    for put in history.on_the_bus.iter().filter(|put| put.is_redriven) {
+        let Some(current) = put.labels.current.as_ref().filter(|current| current.is_valid()) else { continue };
+        let is_over = |request: &Request| {
+            let is_current = request.sent.signed_with.as_deref().is_some_and(|secret| current.holds(secret));
+            request.is_unverified && !is_current && request.received_at - CLOCKS_DIFFER >= current.created_at + lifetime
+        };
+        let mut requests = history.requests.values().filter(|request| request.sent.body == put.body).peekable();
+        let is_read = current.created_at < EPOCH + put.at - REDRIVE_TIMEOUT;
+        let mut reads = history.reads.iter().filter(|read| read.process == put.process && read.label == "AWSCURRENT");
+        let mut had = || {
+            reads.all(|read| {
+                read.labels.as_ref().is_none_or(|labels| {
+                    labels.current.as_ref().is_none_or(|version| version.created_at == current.created_at)
+                })
+            })
+        };
+        if requests.peek().is_some() && requests.all(is_over) && is_read && (lifetime == 0 || had()) {
+            violations.push(format!("at {} ms was put {}", put.at, String::from_utf8_lossy(&put.body)));
+        }
+    }
+    violations
 }
 
 fn confirmed(_: &Life, history: &History) -> Vec<String> {
@@ -459,12 +607,12 @@ fn repeated(life: &Life, history: &History) -> Vec<String> {
         return Vec::new();
     }
     let mut violations = Vec::new();
-    for (place, (at, body)) in history.on_the_bus.iter().enumerate() {
-        let is_repeat = |(later, other): &(i64, Vec<u8>)| {
-            i128::from(later - at) < DEDUPLICATION_WINDOW.as_millis().cast_signed() && other == body
+    for (place, put) in history.on_the_bus.iter().enumerate() {
+        let is_repeat = |later: &Put| {
+            i128::from(later.at - put.at) < DEDUPLICATION_WINDOW.as_millis().cast_signed() && later.body == put.body
         };
         if history.on_the_bus[place + 1..].iter().any(is_repeat) {
-            violations.push(format!("twice on the bus is {}", String::from_utf8_lossy(body)));
+            violations.push(format!("twice on the bus is {}", String::from_utf8_lossy(&put.body)));
         }
     }
     violations

@@ -130,7 +130,7 @@ fn of_the_queues(queue: &Queue, at: i64) -> [Value; 4] {
     const DEAD: &str = "<DeadLetterQueue.QueueName>";
     let messages = &queue.messages;
     let visible = messages.iter().filter(|message| message.visible_at <= at).count();
-    let aged = messages.iter().filter(|message| message.receives < 3).map(|message| at - message.sent_at);
+    let aged = messages.iter().filter(|message| message.receives < 3).map(|message| at - message.visible_from);
     let number = |metric, owner, value| sample("AWS/SQS", metric, owner, at, value);
     [
         number("ApproximateNumberOfMessagesVisible", RETRY, visible),

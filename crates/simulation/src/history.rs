@@ -20,13 +20,12 @@ pub struct History {
     pub describes: Vec<Describe>,
     /// What was put on a Classic bus that does not exist.
     pub dropped: Vec<Drop>,
-    pub deletions: Vec<Deletion>,
-    /// The bodies on the bus, each with the time at which it was put there.
-    pub on_the_bus: Vec<(i64, Vec<u8>)>,
+    pub redriven: Vec<Redriven>,
+    pub on_the_bus: Vec<Put>,
     /// The bodies in the retry queue and in its dead-letter queue, at the end.
     pub in_a_queue: Vec<Vec<u8>>,
     pub calls: Vec<Call>,
-    /// Bodies that other senders put in the retry queue, each with whether the bus must have it in the end.
+    /// Bodies that other senders put in the retry queue, each with whether it can be put on the bus.
     pub others: Vec<(Vec<u8>, bool)>,
     /// What went wrong with calls: for whom each was made, and its operation with the name of the fault.
     pub faults: Vec<(String, String)>,
@@ -53,6 +52,8 @@ pub struct Request {
     pub answer: Option<Answer>,
     /// What went wrong with the calls to SQS that were made for it.
     pub sends: Vec<Fault>,
+    /// Whether it was sent to the retry queue unverified.
+    pub is_unverified: bool,
     /// Whether its queue message is in the log.
     pub is_logged: bool,
 }
@@ -64,7 +65,7 @@ pub struct Answer {
     pub status: u64,
 }
 
-/// A GetSecretValue call that Secrets Manager executed.
+/// A GetSecretValue call that reached Secrets Manager.
 #[derive(Debug)]
 pub struct Read {
     pub process: usize,
@@ -74,6 +75,7 @@ pub struct Read {
     pub answered_at: Option<i64>,
     /// Whether the process was frozen when the answer came, so that it had it late or never.
     pub was_frozen: bool,
+    pub fault: Fault,
     /// What the labels were on; `None` if the answer is an error.
     pub labels: Option<Labels>,
 }
@@ -105,6 +107,7 @@ pub struct Call {
     pub key: String,
     pub operation: String,
     pub at: i64,
+    pub fault: Fault,
 }
 
 /// An entry that was put on a bus that does not exist.
@@ -113,15 +116,36 @@ pub struct Drop {
     pub process: usize,
     /// Whether it came from the retry queue.
     pub is_redriven: bool,
+    /// When its invocation began.
+    pub began_at: i64,
     pub called_at: i64,
     pub body: Vec<u8>,
 }
 
-/// A message that `redrive` let be deleted.
+/// An entry on the bus.
 #[derive(Debug)]
-pub struct Deletion {
+pub struct Put {
     pub at: i64,
+    pub process: usize,
+    /// Whether it came from the retry queue.
+    pub is_redriven: bool,
     pub body: Vec<u8>,
+    pub labels: Labels,
+}
+
+/// What `redrive` did with a message.
+#[derive(Debug)]
+pub struct Redriven {
+    /// When the invocation began, and when it ended.
+    pub began_at: i64,
+    pub at: i64,
+    /// The request that it was kept for, if it was.
+    pub request: Option<usize>,
+    pub is_unverified: bool,
+    /// Whether it stays in the queue; otherwise it is deleted.
+    pub stays: bool,
+    pub body: Vec<u8>,
+    /// Of the end, or of the beginning if it stays.
     pub labels: Labels,
 }
 

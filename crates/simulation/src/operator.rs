@@ -92,7 +92,7 @@ const JUDGED_BY_HISTORY: [&str; 5] = [
     "AWSPENDING denied during a rotation",
 ];
 
-/// The name of the secret that Momento signs with at first.
+/// The secret that Momento signs with at first.
 pub const FIRST_SECRET: &str = "whsec-first-secret";
 
 /// What the operator does in a life of this length, which may be compared with another.

@@ -20,7 +20,7 @@ pub struct Message {
     pub id: u64,
     pub text: String,
     /// When it could be received first, in milliseconds of the life.
-    pub sent_at: i64,
+    pub visible_from: i64,
     pub visible_at: i64,
     pub receives: u32,
 }
@@ -38,7 +38,7 @@ impl Queue {
     /// Takes a message, which is visible from this time on.
     pub fn send(&mut self, text: String, visible_at: i64) {
         self.sent += 1;
-        self.messages.push(Message { id: self.sent, text, sent_at: visible_at, visible_at, receives: 0 });
+        self.messages.push(Message { id: self.sent, text, visible_from: visible_at, visible_at, receives: 0 });
     }
 
     /// The next time at which a message can be received.

@@ -21,7 +21,7 @@ pub enum Kind {
     Leaked,
     /// A well-formed signature that no secret made.
     Forged { body_bytes: usize },
-    /// Refused for its form, with this status.
+    /// Refused for its form.
     Malformed(Malformed),
 }
 

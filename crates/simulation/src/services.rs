@@ -144,7 +144,7 @@ impl Services {
         self.sqs.messages.drain(..).map(|message| message.body).collect()
     }
 
-    /// The details of the entries on the bus, and when each was put there.
+    /// The details of the entries on the bus.
     pub fn details(&self) -> impl Iterator<Item = &str> {
         self.event_bridge.entries.iter().map(|entry| entry["Detail"].as_str().unwrap_or_default())
     }

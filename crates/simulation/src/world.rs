@@ -55,6 +55,7 @@ struct Slot {
     process: Process,
     state: State,
     invocation: u64,
+    invoked_at: i64,
     frozen_at: Option<i64>,
     /// Answers that arrived while it was frozen.
     mail: Vec<Letter>,
@@ -196,7 +197,9 @@ impl<'a> World<'a> {
             }
             Event::Step(place) => {
                 let step = &self.life.steps[place];
-                self.history.count(format!("operator: {}", step.script));
+                if step.key.ends_with(".0") {
+                    self.history.count(format!("operator: {}", step.script));
+                }
                 self.act(&step.action);
             }
             Event::Calm => self.repair(),

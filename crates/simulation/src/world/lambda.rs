@@ -5,7 +5,7 @@ use serde_json::Value;
 use test_kit::retry_queue::{batch, webhook_body};
 
 use super::{Event, Letter, Slot, State, World, body_of, request_number};
-use crate::history::{self, Deletion};
+use crate::history::{self, Redriven};
 use crate::operator::FIRST_SECRET;
 use crate::process::{Broken, EPOCH, FunctionName, Process};
 use crate::queue::Message;
@@ -59,6 +59,7 @@ impl World<'_> {
             process,
             state,
             invocation: 0,
+            invoked_at: self.now,
             frozen_at: None,
             mail: Vec::new(),
             hanging: Vec::new(),
@@ -100,6 +101,7 @@ impl World<'_> {
         self.thaw(place, &arrival.key);
         let slot = &mut self.slots[place];
         slot.invocation += 1;
+        slot.invoked_at = self.now;
         slot.state = State::Request(request);
         slot.process.invoke(&arrival.key, sent.event.clone(), self.now, WEBHOOK_TIMEOUT);
         let (name, received_at) = (slot.process.name.clone(), EPOCH + self.now + slot.process.skew);
@@ -119,6 +121,7 @@ impl World<'_> {
                 received_at,
                 answer: None,
                 sends: Vec::new(),
+                is_unverified: false,
                 is_logged: false,
             },
         );
@@ -202,20 +205,29 @@ impl World<'_> {
             .filter_map(|each| each["itemIdentifier"].as_str())
             .collect();
         self.history.trace(self.now, &self.slots[place].process.name, &format!("left in the queue: {failures:?}"));
+        let began_at = self.slots[place].invoked_at;
         for message in messages {
-            if failures.contains(&message.id.to_string().as_str()) {
+            let stays = failures.contains(&message.id.to_string().as_str());
+            if stays {
                 self.history.count("queue: message left");
-                continue;
+            } else {
+                let mut draw = self.life.draws.of(&format!("deletion of {} at {}", message.id, self.now));
+                let again = draw.once_in(40).then(|| self.now + draw.magnitude(10, 200_000));
+                if again.is_some() {
+                    self.history.count("queue: message delivered again");
+                }
+                self.queue.delete(message.id, again);
             }
-            let mut draw = self.life.draws.of(&format!("deletion of {} at {}", message.id, self.now));
-            let again = draw.once_in(40).then(|| self.now + draw.magnitude(10, 200_000));
-            if again.is_some() {
-                self.history.count("queue: message delivered again");
-            }
-            self.queue.delete(message.id, again);
-            let labels = self.services.labels(self.now);
-            let body = body_of(&message.text);
-            self.history.deletions.push(Deletion { at: self.now, body, labels });
+            let kept: Value = serde_json::from_str(&message.text).unwrap_or_default();
+            self.history.redriven.push(Redriven {
+                began_at,
+                at: self.now,
+                request: kept["requestId"].as_str().map(request_number),
+                is_unverified: kept["version"] == 2,
+                stays,
+                body: body_of(&message.text),
+                labels: self.services.labels(if stays { began_at } else { self.now }),
+            });
         }
     }
 
@@ -247,6 +259,7 @@ impl World<'_> {
             self.thaw(place, &key);
             let slot = &mut self.slots[place];
             slot.invocation += 1;
+            slot.invoked_at = self.now;
             let event = batch(messages.iter().map(|message| (message.id.to_string(), message.text.as_str())));
             slot.process.invoke(&key, event.to_string(), self.now, REDRIVE_TIMEOUT);
             let ids: Vec<u64> = messages.iter().map(|message| message.id).collect();

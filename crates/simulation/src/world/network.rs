@@ -1,11 +1,12 @@
 //! The network: a call on its way to a service, what goes wrong with it, and its answer on the way back.
 
+use serde_json::Value;
 use test_kit::fault::Fault;
 use test_kit::server::{Reply, Request as HttpRequest};
 
-use super::{Event, Letter, Question, World};
+use super::{Event, Letter, Question, World, request_number};
 use crate::fault::{self, ServiceName};
-use crate::history::{self, Describe, Drop, Existence, Read};
+use crate::history::{self, Describe, Drop, Existence, Put, Read};
 use crate::life::Faults;
 use crate::process::{Broken, Call, FunctionName};
 
@@ -48,7 +49,9 @@ impl World<'_> {
             let owner = call.owner.trim_start_matches("start for ").to_owned();
             self.history.faults.push((owner, format!("{operation}: {fault_name}")));
         }
-        self.history.calls.push(history::Call { key: key.clone(), operation: operation.clone(), at: self.now });
+        let (key_of_call, fault) = (key.clone(), exchange.fault.clone());
+        let operation_of_call = operation.clone();
+        self.history.calls.push(history::Call { key: key_of_call, operation: operation_of_call, at: self.now, fault });
         let is_clear = matches!(exchange.fault, Fault::None | Fault::Slow(_));
         let answers = match operation.as_str() {
             "GetSecretValue" => {
@@ -60,6 +63,7 @@ impl World<'_> {
                     called_at,
                     answered_at: None,
                     was_frozen: false,
+                    fault: exchange.fault.clone(),
                     labels,
                 });
                 Question::Read(self.history.reads.len() - 1)
@@ -128,6 +132,11 @@ impl World<'_> {
             request.sends.push(fault.clone());
         }
         for text in self.services.take_messages() {
+            let kept: Value = serde_json::from_str(&text).unwrap_or_default();
+            let request = kept["requestId"].as_str().map(request_number);
+            if let Some(request) = request.and_then(|request| self.history.requests.get_mut(&request)) {
+                request.is_unverified |= kept["version"] == 2;
+            }
             let mut draw = self.life.draws.of(&format!("message of {key}"));
             let visible_at = self.now + if draw.once_in(5) { draw.magnitude(10, 30_000) } else { 5 };
             if !text.bytes().all(|byte| (0x20..0x80).contains(&byte)) {
@@ -142,13 +151,15 @@ impl World<'_> {
         let new: Vec<Vec<u8>> =
             self.services.details().skip(self.seen_on_the_bus).map(|detail| detail.as_bytes().to_vec()).collect();
         self.seen_on_the_bus += new.len();
+        let is_redriven = self.slots[place].process.function == FunctionName::Redrive;
         for body in new {
-            self.history.on_the_bus.push((self.now, body));
+            let labels = self.services.labels(self.now);
+            self.history.on_the_bus.push(Put { at: self.now, process: place, is_redriven, body, labels });
         }
         for body in self.services.take_dropped() {
             self.history.count("entry put on a bus that does not exist");
-            let is_redriven = self.slots[place].process.function == FunctionName::Redrive;
-            self.history.dropped.push(Drop { process: place, is_redriven, called_at, body });
+            let began_at = self.slots[place].invoked_at;
+            self.history.dropped.push(Drop { process: place, is_redriven, began_at, called_at, body });
         }
     }
 
