@@ -278,36 +278,30 @@ fn frequent(_: &Life, history: &History) -> Vec<String> {
     violations
 }
 
-/// Only a read that a mismatch begins asks for `AWSPENDING`.
+/// Only a read that a mismatch begins asks for `AWSPENDING`: it begins with calls for both.
 fn again(_: &Life, history: &History) -> Vec<String> {
     let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
-    let mut calls: BTreeMap<usize, Vec<&Read>> = BTreeMap::new();
-    let is_pending = |read: &&Read| read.label == "AWSPENDING" && webhooks.contains(&read.process);
-    for read in history.reads.iter().filter(is_pending) {
-        calls.entry(read.process).or_default().push(read);
-    }
-    let knew_one = |read: &Read| {
-        let mut before =
-            history.reads.iter().filter(|other| other.process == read.process && other.label == "AWSCURRENT");
-        before.any(|other| {
+    let has = |process: usize, is_it: &dyn Fn(&Read) -> bool| {
+        history.reads.iter().any(|read| read.process == process && read.label == "AWSCURRENT" && is_it(read))
+    };
+    let is_first = |read: &&Read| {
+        let is_pending = read.label == "AWSPENDING" && webhooks.contains(&read.process);
+        is_pending && has(read.process, &|other| other.called_at == read.called_at)
+    };
+    let firsts: Vec<&Read> = history.reads.iter().filter(is_first).collect();
+    let is_known = |read: &Read| {
+        has(read.process, &|other| {
             let current = other.labels.as_ref().and_then(|labels| labels.current.as_ref());
             other.answered_at.is_some_and(|at| at <= read.called_at) && current.is_some_and(Labelled::is_valid)
         })
     };
-    let mut violations = Vec::new();
-    for (process, mut calls) in calls {
-        calls.sort_by_key(|read| read.called_at);
-        for (place, pair) in calls.windows(2).enumerate() {
-            let (read, next) = (pair[0], pair[1]);
-            let is_first = place == 0 || read.called_at - calls[place - 1].called_at > READ_WITHIN;
-            let has_ended = !read.was_frozen && read.answered_at.is_some_and(|at| at < next.called_at);
-            let is_early = next.called_at < read.called_at + READ_WITHIN;
-            if is_first && has_ended && is_early && read.fault == Fault::None && knew_one(read) {
-                violations.push(format!("process {process} read it again at {} ms", next.called_at));
-            }
-        }
-    }
-    violations
+    let is_early = |read: &Read, next: &Read| {
+        let until = read.called_at + READ_WITHIN;
+        let has_ended = read.answered_at.is_some_and(|at| (at + 1..until).contains(&next.called_at));
+        has_ended && !read.was_frozen && read.fault == Fault::None && next.process == read.process
+    };
+    let wrong = firsts.iter().filter(|read| is_known(read) && firsts.iter().any(|next| is_early(read, next)));
+    wrong.map(|read| format!("process {} read it again after {} ms", read.process, read.called_at)).collect()
 }
 
 fn tried(_: &Life, history: &History) -> Vec<String> {
