@@ -563,8 +563,12 @@ fn confirmed(_: &Life, history: &History) -> Vec<String> {
 fn expired(life: &Life, history: &History) -> Vec<String> {
     let is_expired = |request: &Request| {
         let (Some(secret), Some(answer)) = (&request.sent.signed_with, request.answer) else { return false };
-        latest_current(history, request, answer.at).is_some_and(|current| {
-            current.is_valid() && !current.holds(secret) && is_previous_over(life, history, request, current)
+        // It is judged at once, or after the next answer.
+        let received_at = request.received_at - EPOCH - skew(request);
+        [received_at - 1, answer.at].into_iter().all(|by| {
+            latest_current(history, request, by).is_some_and(|current| {
+                current.is_valid() && !current.holds(secret) && is_previous_over(life, history, request, current)
+            })
         })
     };
     let wrong = history.requests.iter().filter(|(_, request)| request.status() == 200 && is_expired(request));
