@@ -278,7 +278,8 @@ fn frequent(_: &Life, history: &History) -> Vec<String> {
     violations
 }
 
-/// Only a read that a mismatch begins asks for `AWSPENDING`: it begins with calls for both.
+/// Only a read that a mismatch begins asks for `AWSPENDING`: it begins with calls for both. Without a look at processes in
+/// which a call failed before, and may be made again.
 fn again(_: &Life, history: &History) -> Vec<String> {
     let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
     let has = |process: usize, is_it: &dyn Fn(&Read) -> bool| {
@@ -286,7 +287,13 @@ fn again(_: &Life, history: &History) -> Vec<String> {
     };
     let is_first = |read: &&Read| {
         let is_pending = read.label == "AWSPENDING" && webhooks.contains(&read.process);
-        is_pending && has(read.process, &|other| other.called_at == read.called_at)
+        let has_ended = |other: &Read| {
+            other.labels.is_some() && other.answered_at.is_some_and(|answered_at| answered_at < read.called_at)
+        };
+        let is_before = |other: &&Read| other.process == read.process && other.called_at < read.called_at;
+        is_pending
+            && has(read.process, &|other| other.called_at == read.called_at)
+            && history.reads.iter().filter(is_before).all(has_ended)
     };
     let firsts: Vec<&Read> = history.reads.iter().filter(is_first).collect();
     let is_known = |read: &Read| {
@@ -417,12 +424,14 @@ fn is_previous_over(life: &Life, history: &History, request: &Request, current: 
 }
 
 /// When the process of a request saw, before it answered, that this version became the current one, if it knew another before.
+/// Without answers that waited for a thaw, of which it may take either of two.
 fn seen_at(history: &History, request: &Request, current: &Labelled) -> Option<i64> {
     let reads = history.reads.iter().filter(|read| read.process == request.process && read.label == "AWSCURRENT");
     let mut seen: Vec<(i64, bool)> = reads
         .filter_map(|read| {
             let version = read.labels.as_ref()?.current.as_ref().filter(|version| version.is_valid())?;
-            let answered_at = read.answered_at.filter(|at| request.answer.is_none_or(|answer| *at <= answer.at))?;
+            let is_before = |at: &i64| !read.was_frozen && request.answer.is_none_or(|answer| *at <= answer.at);
+            let answered_at = read.answered_at.filter(is_before)?;
             Some((answered_at, version.created_at == current.created_at))
         })
         .collect();
@@ -537,16 +546,15 @@ fn outdated(life: &Life, history: &History) -> Vec<String> {
             request.is_unverified && !is_current && request.received_at - CLOCKS_DIFFER >= current.created_at + lifetime
         };
         let mut requests = history.requests.values().filter(|request| request.sent.body == put.body).peekable();
-        let is_read = current.created_at < EPOCH + put.at - REDRIVE_TIMEOUT;
-        let mut reads = history.reads.iter().filter(|read| read.process == put.process && read.label == "AWSCURRENT");
-        let mut had = || {
-            reads.all(|read| {
-                read.labels.as_ref().is_none_or(|labels| {
-                    labels.current.as_ref().is_none_or(|version| version.created_at == current.created_at)
-                })
-            })
-        };
-        if requests.peek().is_some() && requests.all(is_over) && is_read && (lifetime == 0 || had()) {
+        let reads = || history.reads.iter().filter(|read| read.process == put.process && read.label == "AWSCURRENT");
+        let version = |read: &Read| Some(read.labels.as_ref()?.current.as_ref()?.created_at);
+        let has_read = reads().any(|read| {
+            let is_in_time =
+                read.called_at >= put.at - REDRIVE_TIMEOUT && read.answered_at.is_some_and(|at| at < put.at);
+            is_in_time && !read.was_frozen && version(read) == Some(current.created_at)
+        });
+        let saw_no_other = || reads().all(|read| version(read).is_none_or(|version| version == current.created_at));
+        if requests.peek().is_some() && requests.all(is_over) && has_read && (lifetime == 0 || saw_no_other()) {
             violations.push(format!("at {} ms was put {}", put.at, String::from_utf8_lossy(&put.body)));
         }
     }

@@ -9,7 +9,7 @@ use tracing::subscriber::NoSubscriber;
 
 use crate::checks::CHECKS;
 use crate::draw::Draws;
-use crate::history::{Call, History, Request};
+use crate::history::{Call, Describe, Existence, History, Request};
 use crate::life::{ALONE, Faults, Life, PASSED_AFTER};
 use crate::request::Kind;
 use crate::world;
@@ -62,11 +62,16 @@ fn changes(without: &Lived, with: &Lived) -> Vec<String> {
         let is_at_a_step = steps().any(|at| (0..ALONE).contains(&(at - before.arrived_at)));
         // Of two answers either may come first: to a put into nothing, or to the question whether the bus is there.
         let mut dropped = without.history.dropped.iter().chain(&with.history.dropped);
+        // An answer that waited for a thaw may say that a bus is missing that has been made since.
+        let is_outdated = |describe: &Describe| describe.was_frozen && describe.answer == Existence::NotFound;
+        let is_of =
+            |describe: &Describe| describe.process == after.process && describe.answered_at >= Some(after.arrived_at);
+        let is_thawed = with.history.describes.iter().any(|describe| is_outdated(describe) && is_of(describe));
         // A process that starts later receives its request later: then its age may be over the window.
         let is_less_fresh = before.is_authentic_and_fresh() != after.is_authentic_and_fresh();
         // Until when an older secret is accepted depends on when the process read the newer one.
         let is_older = matches!(before.kind, Kind::Leaked | Kind::Replay(_));
-        is_at_a_step || is_less_fresh || is_older || dropped.any(|drop| drop.body == before.sent.body)
+        is_at_a_step || is_less_fresh || is_older || is_thawed || dropped.any(|drop| drop.body == before.sent.body)
     };
     let mut changes = Vec::new();
     for (number, before) in &without.history.requests {
