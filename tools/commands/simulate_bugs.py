@@ -59,8 +59,9 @@ def found(bug: dict[str, Any]) -> str | None:
 
 
 def main() -> int:
-    bugs = tomllib.loads((ROOT / "crates/simulation/bugs.toml").read_text())["bug"]
     only = sys.argv[1:]
+    bugs = tomllib.loads((ROOT / "crates/simulation/bugs.toml").read_text())["bug"]
+    bugs = [bug for bug in bugs if not only or any(word in bug["what"] for word in only)]
     shutil.rmtree(COPY, ignore_errors=True)
     COPY.mkdir(parents=True)
     for part in PARTS:
@@ -69,8 +70,6 @@ def main() -> int:
         copy(source, COPY / part)
     unseen = 0
     for bug in bugs:
-        if only and not any(word in bug["what"] for word in only):
-            continue
         result = found(bug)
         unseen += result is None
         print(f"{bug['what']}\n    {result or 'NOT FOUND'}", flush=True)
