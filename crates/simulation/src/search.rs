@@ -67,11 +67,21 @@ fn changes(without: &Lived, with: &Lived) -> Vec<String> {
         let is_of =
             |describe: &Describe| describe.process == after.process && describe.answered_at >= Some(after.arrived_at);
         let is_thawed = with.history.describes.iter().any(|describe| is_outdated(describe) && is_of(describe));
+        // A process that was started ahead counts the time of its first request from its start.
+        let mut requests = with.history.requests.values().filter(|other| other.process == after.process);
+        let is_first = requests.all(|other| other.arrived_at >= after.arrived_at);
+        let mut describes = with.history.describes.iter().filter(|describe| describe.process == after.process);
+        let is_started_ahead = is_first && describes.any(|describe| describe.called_at < after.arrived_at);
         // A process that starts later receives its request later: then its age may be over the window.
         let is_less_fresh = before.is_authentic_and_fresh() != after.is_authentic_and_fresh();
         // Until when an older secret is accepted depends on when the process read the newer one.
         let is_older = matches!(before.kind, Kind::Leaked | Kind::Replay(_));
-        is_at_a_step || is_less_fresh || is_older || is_thawed || dropped.any(|drop| drop.body == before.sent.body)
+        is_at_a_step
+            || is_less_fresh
+            || is_older
+            || is_thawed
+            || is_started_ahead
+            || dropped.any(|drop| drop.body == before.sent.body)
     };
     let mut changes = Vec::new();
     for (number, before) in &without.history.requests {
