@@ -42,6 +42,9 @@ const MISMATCH_IS_FINAL_AFTER: i64 = 45 * 60_000;
 const CALLS_FOR_A_LABEL: usize = 8;
 const ATTEMPTS: usize = 3;
 
+/// The age at which *found* is asked for again, in milliseconds.
+const FOUND_FOR: i64 = 60_000;
+
 /// How far the clocks of two processes are apart at most, in milliseconds.
 const CLOCKS_DIFFER: i64 = 1_000;
 
@@ -107,6 +110,11 @@ impl Request {
     }
 }
 
+/// The processes that had a request.
+fn webhooks(history: &History) -> HashSet<usize> {
+    history.requests.values().map(|request| request.process).collect()
+}
+
 /// The authentic, fresh requests with this status.
 fn authentic(history: &History, status: u64) -> impl Iterator<Item = (&usize, &Request)> {
     let is_it = move |(_, request): &(&usize, &Request)| request.is_authentic_and_fresh() && request.status() == status;
@@ -128,7 +136,6 @@ fn delivered(_: &Life, history: &History) -> Vec<String> {
 /// three attempts take less than 3 s. A process that was frozen before the answer came has asked too. `redrive` puts only after
 /// a clear answer.
 fn dropped(_: &Life, history: &History) -> Vec<String> {
-    const FOUND_FOR: i64 = 60_000;
     const ASKS_WITHIN: i64 = 5_000 + 3_000;
     let may_be = |drop: &&Drop| {
         let asked = || history.describes.iter().filter(|describe| describe.process == drop.process);
@@ -168,13 +175,13 @@ fn dropped(_: &Life, history: &History) -> Vec<String> {
 /// A *found* is asked for again after a minute, and *access denied* not at all where nothing was known. Two questions that were
 /// frozen may go on, each with two more attempts.
 fn asked(_: &Life, history: &History) -> Vec<String> {
-    let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
+    let webhooks = webhooks(history);
     let by = |process: usize| history.describes.iter().filter(move |describe| describe.process == process);
     let is_wrong = |describe: &&Describe| {
         let Some(answered_at) = describe.answered_at else { return false };
         let mut before = by(describe.process).filter(|other| other.called_at < describe.called_at);
         let until = match describe.answer {
-            Existence::Found => describe.called_at + 60_000 - CLOCKS_DIFFER,
+            Existence::Found => describe.called_at + FOUND_FOR - CLOCKS_DIFFER,
             Existence::Denied if before.all(|other| other.answer == Existence::Unclear) => i64::MAX,
             _ => return false,
         };
@@ -258,7 +265,7 @@ fn stayed(life: &Life, history: &History) -> Vec<String> {
 }
 
 fn frequent(_: &Life, history: &History) -> Vec<String> {
-    let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
+    let webhooks = webhooks(history);
     let mut calls: BTreeMap<(usize, &str), Vec<(i64, bool)>> = BTreeMap::new();
     for read in history.reads.iter().filter(|read| webhooks.contains(&read.process)) {
         calls.entry((read.process, &read.label)).or_default().push((read.called_at, read.labels.is_some()));
@@ -281,7 +288,7 @@ fn frequent(_: &Life, history: &History) -> Vec<String> {
 /// Only a read that a mismatch begins asks for `AWSPENDING`: it begins with calls for both. Without a look at processes in
 /// which a call failed before, and may be made again.
 fn again(_: &Life, history: &History) -> Vec<String> {
-    let webhooks: HashSet<usize> = history.requests.values().map(|request| request.process).collect();
+    let webhooks = webhooks(history);
     let has = |process: usize, is_it: &dyn Fn(&Read) -> bool| {
         history.reads.iter().any(|read| read.process == process && read.label == "AWSCURRENT" && is_it(read))
     };

@@ -49,9 +49,12 @@ impl World<'_> {
             let owner = call.owner.trim_start_matches("start for ").to_owned();
             self.history.faults.push((owner, format!("{operation}: {fault_name}")));
         }
-        let (key_of_call, fault) = (key.clone(), exchange.fault.clone());
-        let operation_of_call = operation.clone();
-        self.history.calls.push(history::Call { key: key_of_call, operation: operation_of_call, at: self.now, fault });
+        self.history.calls.push(history::Call {
+            key: key.clone(),
+            operation: operation.clone(),
+            at: self.now,
+            fault: exchange.fault.clone(),
+        });
         let is_clear = matches!(exchange.fault, Fault::None | Fault::Slow(_));
         let answers = match operation.as_str() {
             "GetSecretValue" => {
