@@ -6,6 +6,7 @@ import json
 import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -70,8 +71,14 @@ def test_interrupted_at_any_point_it_says_where_it_stands_and_goes_on_when_it_is
         list(runs.map(rotate_with_interruptions, [aws] * 4, [make_secret(value) for _ in signals], signals))
 
 
+def is_asleep(process_id: int) -> bool:
+    return "\nState:\tS" in Path(f"/proc/{process_id}/status").read_text()
+
+
 def rotate_with_interruptions(aws: LocalAws, secret: StoredSecret, number: signal.Signals) -> None:
     def interrupt(terminal: pexpect.spawn, *told: str) -> None:
+        # Python notices a signal that comes between a prompt and its read only after the next key.
+        wait_for("the command to wait", lambda: is_asleep(terminal.pid))
         if number == signal.SIGINT:
             terminal.sendintr()
         else:
