@@ -1,6 +1,6 @@
 //! One call to AWS: what its failure means, and whether it is retried.
 
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -168,15 +168,21 @@ where
         return result;
     }
     let mut second = pin!(call());
-    tokio::select! {
+    let (result, mut other) = tokio::select! {
         biased;
-        result = &mut first => if is_final(&result) { result } else { second.await },
-        result = &mut second => if is_final(&result) { result } else { first.await },
+        result = &mut first => (result, second),
+        result = &mut second => (result, first),
+    };
+    match result {
+        Ok(success) => Ok(success),
+        Err(error) if error.is_retryable() => other.await,
+        // After a freeze, both responses may be there at once.
+        Err(error) => tokio::select! {
+            biased;
+            Ok(success) = &mut other => Ok(success),
+            () = ready(()) => Err(error),
+        },
     }
-}
-
-fn is_final<T>(result: &Result<T, CallError>) -> bool {
-    result.as_ref().err().is_none_or(|error| !error.is_retryable())
 }
 
 /// Makes up to three attempts, until one succeeds or fails permanently, or the deadline is reached.

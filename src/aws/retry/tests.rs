@@ -103,6 +103,21 @@ async fn a_late_call_ends_with_an_answer_that_would_be_met_again() {
     assert_eq!((result, began.elapsed().as_millis()), (Err(denied()), 600));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_success_counts_that_is_there_together_with_a_permanent_error() {
+    for denied in [0, 1] {
+        let made = Cell::new(0);
+        let both = hedged(LATE, || {
+            let number = made.replace(made.get() + 1);
+            async move {
+                sleep(Duration::from_secs(1) - LATE * number).await;
+                if number == denied { Err(service_error("AccessDeniedException", "No.")) } else { Ok(number) }
+            }
+        });
+        assert_eq!(both.await, Ok(1 - denied));
+    }
+}
+
 #[test]
 fn throttling_timeouts_internal_errors_and_a_wrong_time_are_transient() {
     for code in [
