@@ -89,7 +89,7 @@ fn arrivals(draws: &Draws) -> Vec<Arrival> {
                 let (at, under_way) = (second * SECOND + draw.between(0, SECOND - 1), draw.magnitude(8, 60));
                 let is_message = kind == Kind::Webhook(Content::Message);
                 let kind = if is_message { Kind::Delayed(under_way) } else { kind };
-                arrivals.push(Arrival { key: format!("request {}", arrivals.len()), at, kind });
+                arrivals.push(Arrival { number: arrivals.len(), at, kind });
             }
         }
     }

@@ -27,8 +27,6 @@ pub struct History {
     pub calls: Vec<Call>,
     /// Bodies that other senders put in the retry queue, each with whether it can be put on the bus.
     pub others: Vec<(Vec<u8>, bool)>,
-    /// What went wrong with calls: for whom each was made, and its operation with the name of the fault.
-    pub faults: Vec<(String, String)>,
     /// What the functions logged that is no record of a request or a message: metrics.
     pub metrics: Vec<(FunctionName, Value)>,
     /// What went wrong in a way that no promise allows, as it happened.
@@ -50,8 +48,6 @@ pub struct Request {
     /// When it was handed to the function, by the clock of its process, as Unix time in milliseconds.
     pub received_at: i64,
     pub answer: Option<Answer>,
-    /// What went wrong with the calls to SQS that were made for it.
-    pub sends: Vec<Fault>,
     /// Whether it was sent to the retry queue unverified.
     pub is_unverified: bool,
     /// Whether its queue message is in the log.
@@ -105,6 +101,8 @@ pub enum Existence {
 #[derive(Debug)]
 pub struct Call {
     pub key: String,
+    /// The request that it was made for, if it was for one.
+    pub request: Option<usize>,
     pub operation: String,
     pub at: i64,
     pub fault: Fault,

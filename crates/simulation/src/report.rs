@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use simulation::fault::OPERATIONS;
+use simulation::fault::{self, OPERATIONS};
 use simulation::request::{Content, Kind};
 use simulation::search::Lived;
+use test_kit::fault::Fault;
 
 /// What many lives found.
 #[derive(Default)]
@@ -27,13 +28,14 @@ impl Found {
         for (what, count) in &history.counts {
             *self.counts.entry(what.clone()).or_default() += count;
         }
-        let mut met: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (owner, fault) in &history.faults {
-            met.entry(owner).or_default().push(fault);
+        let mut met: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for call in history.calls.iter().filter(|call| call.fault != Fault::None) {
+            let Some(request) = call.request else { continue };
+            met.entry(request).or_default().push(format!("{}: {}", call.operation, fault::name(&call.fault)));
         }
         for (number, request) in &history.requests {
-            let faults = met.remove(format!("request {number}").as_str()).unwrap_or_default();
-            let fault = faults.first().copied().unwrap_or_default();
+            let faults = met.remove(number).unwrap_or_default();
+            let fault = faults.first().map_or("", String::as_str);
             let is_message = request.kind == Kind::Webhook(Content::Message) && request.is_authentic_and_fresh();
             if let (true, Some(answer)) = (is_message && faults.iter().all(|other| *other == fault), request.answer) {
                 let statuses = self.statuses.entry((fault.to_owned(), faults.len() > 1)).or_default();

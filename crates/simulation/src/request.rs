@@ -52,10 +52,20 @@ pub enum Malformed {
 /// A request that will arrive.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    pub key: String,
+    pub number: usize,
     /// In milliseconds of the life.
     pub at: i64,
     pub kind: Kind,
+}
+
+/// The name of the request of this number, in keys and as its `requestId`.
+pub fn name_of(number: usize) -> String {
+    format!("request {number}")
+}
+
+/// The number of the request that something with this key is done for: `request 3`, or `start for request 3`.
+pub fn number_of(key: &str) -> Option<usize> {
+    key.rsplit_once("request ")?.1.parse().ok()
 }
 
 /// A request as it is sent.
@@ -90,21 +100,22 @@ pub fn arrivals(draws: &Draws, least_pause: i64) -> (Vec<Arrival>, i64) {
     let (mut at, mut flood) = (0, 0);
     let mut arrivals = Vec::new();
     for number in 0..usize::try_from(count).unwrap_or_default() {
-        let key = format!("request {number}");
-        let mut draw = draws.of(&key);
+        let mut draw = draws.of(&name_of(number));
         if flood == 0 && least_pause == 0 && draw.once_in(400) {
             flood = draw.between(20, 80);
         }
-        if flood > 0 {
+        let kind = if flood > 0 {
             flood -= 1;
             at += draw.magnitude(1, 300);
-            arrivals.push(Arrival { key, at, kind: Kind::Forged { body_bytes: 300 } });
-            continue;
-        }
-        at += least_pause + if draw.once_in(30) { draw.magnitude(1_000, 900_000) } else { draw.magnitude(1, pause) };
-        arrivals.push(Arrival { key, at, kind: kind(&mut draw, number) });
+            Kind::Forged { body_bytes: 300 }
+        } else {
+            let is_pause = draw.once_in(30);
+            at += least_pause + if is_pause { draw.magnitude(1_000, 900_000) } else { draw.magnitude(1, pause) };
+            kind(&mut draw, number)
+        };
+        arrivals.push(Arrival { number, at, kind });
     }
-    arrivals.retain(|arrival| !draws.is_left_out(&arrival.key));
+    arrivals.retain(|arrival| !draws.is_left_out(&name_of(arrival.number)));
     (arrivals, at)
 }
 

@@ -11,7 +11,7 @@ use crate::checks::CHECKS;
 use crate::draw::Draws;
 use crate::history::{Call, Describe, Existence, History, Request};
 use crate::life::{ALONE, Faults, Life, PASSED_AFTER};
-use crate::request::Kind;
+use crate::request::{self, Kind};
 use crate::world;
 
 /// What a life broke: the promise, and what contradicts it.
@@ -168,7 +168,7 @@ fn keys(lived: &Lived) -> Vec<String> {
         _ => true,
     };
     let faults = history.calls.iter().filter(failed).map(|call| format!("fault of {}", call.key));
-    let keys = life.arrivals.iter().map(|arrival| arrival.key.clone());
+    let keys = life.arrivals.iter().map(|arrival| request::name_of(arrival.number));
     keys.chain(life.outages.iter().map(|outage| outage.key.clone()))
         .chain(life.steps.iter().map(|step| step.key.clone()))
         .chain(faults)

@@ -5,6 +5,7 @@ mod network;
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde_json::Value;
 use test_kit::retry_queue::webhook_body;
 use tokio::sync::oneshot;
 
@@ -16,6 +17,7 @@ use crate::life::Life;
 use crate::operator::{Access, Action, FIRST_SECRET};
 use crate::process::{Answer, Call, EPOCH, FunctionName, Left, Process};
 use crate::queue::{self, Message, Queue};
+use crate::request;
 use crate::services::Services;
 
 enum Event {
@@ -236,16 +238,25 @@ impl<'a> World<'a> {
     /// What happened until now.
     pub fn end(mut self) -> History {
         let letters = self.queue.messages.iter().chain(&self.queue.dead_letters);
-        self.history.in_a_queue = letters.map(|message| body_of(&message.text)).collect();
+        self.history.in_a_queue = letters.map(|message| Kept::from(message.text.as_str()).body).collect();
         self.history
     }
 }
 
-/// The number in a request's key.
-fn request_number(key: &str) -> usize {
-    key.rsplit(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default()
+/// What a queue message says.
+struct Kept {
+    /// The request that it was kept for, if it was.
+    request: Option<usize>,
+    is_unverified: bool,
+    body: Vec<u8>,
 }
 
-fn body_of(message: &str) -> Vec<u8> {
-    serde_json::from_str(message).map_or_else(|_| message.as_bytes().to_vec(), |message| webhook_body(&message))
+impl From<&str> for Kept {
+    fn from(text: &str) -> Self {
+        let message = serde_json::from_str::<Value>(text).ok();
+        let body = message.as_ref().map_or_else(|| text.into(), webhook_body);
+        let message = message.unwrap_or_default();
+        let request = message["requestId"].as_str().and_then(request::number_of);
+        Self { request, is_unverified: message["version"] == 2, body }
+    }
 }

@@ -4,7 +4,7 @@ use momento_eventbridge::simulation;
 use serde_json::Value;
 use test_kit::retry_queue::{batch, webhook_body};
 
-use super::{Event, Letter, Slot, State, World, body_of, request_number};
+use super::{Event, Kept, Letter, Slot, State, World};
 use crate::history::{self, Redriven};
 use crate::operator::FIRST_SECRET;
 use crate::process::{Broken, EPOCH, FunctionName, Process};
@@ -27,12 +27,13 @@ const CONNECTION_LIVES: i64 = 60_000;
 impl World<'_> {
     pub(super) fn request(&mut self, place: usize) {
         let arrival = &self.life.arrivals[place];
-        let mut draw = self.life.draws.of(&format!("process for {}", arrival.key));
+        let key = request::name_of(arrival.number);
+        let mut draw = self.life.draws.of(&format!("process for {key}"));
         let idle = self.idle(FunctionName::Webhook);
         // What the operator changes often comes with a deployment, which replaces processes.
         let is_deployed = self.life.steps.iter().any(|step| (0..DEPLOYMENT).contains(&(step.at - self.now)));
         if idle.is_empty() || draw.once_in(if is_deployed { 2 } else { self.life.terms.spare_once_in }) {
-            self.start(FunctionName::Webhook, &format!("start for {}", arrival.key), Some(place));
+            self.start(FunctionName::Webhook, &format!("start for {key}"), Some(place));
         } else {
             let slot = draw.one_of(&idle);
             self.invoke_webhook(slot, place, self.now);
@@ -91,27 +92,28 @@ impl World<'_> {
 
     fn invoke_webhook(&mut self, place: usize, request: usize, waits_since: i64) {
         let arrival = &self.life.arrivals[request];
-        let number = request_number(&arrival.key);
+        let key = request::name_of(arrival.number);
         let sent = match &arrival.kind {
             Kind::Replay(of) => self.history.requests.get(of).map(|replayed| replayed.sent.clone()),
             _ => None,
         };
-        let sent =
-            sent.unwrap_or_else(|| request::sent(number, &arrival.kind, EPOCH + arrival.at, &self.momento_signs_with));
-        self.thaw(place, &arrival.key);
+        let sent = sent.unwrap_or_else(|| {
+            request::sent(arrival.number, &arrival.kind, EPOCH + arrival.at, &self.momento_signs_with)
+        });
+        self.thaw(place, &key);
         let slot = &mut self.slots[place];
         slot.invocation += 1;
         slot.invoked_at = self.now;
         slot.state = State::Request(request);
-        slot.process.invoke(&arrival.key, sent.event.clone(), self.now, WEBHOOK_TIMEOUT);
+        slot.process.invoke(&key, sent.event.clone(), self.now, WEBHOOK_TIMEOUT);
         let (name, received_at) = (slot.process.name.clone(), EPOCH + self.now + slot.process.skew);
         let timeout = Event::Timeout(place, slot.invocation);
         self.at(self.now + WEBHOOK_TIMEOUT, timeout);
         let signed = sent.signed_with.as_deref().unwrap_or("nobody");
-        self.history.trace(self.now, &name, &format!("{}: {:?}, signed by {signed}", arrival.key, arrival.kind));
+        self.history.trace(self.now, &name, &format!("{key}: {:?}, signed by {signed}", arrival.kind));
         self.history.count(format!("request: {}", kind_name(&arrival.kind)));
         self.history.requests.insert(
-            number,
+            arrival.number,
             history::Request {
                 kind: arrival.kind.clone(),
                 sent,
@@ -120,7 +122,6 @@ impl World<'_> {
                 waits_since,
                 received_at,
                 answer: None,
-                sends: Vec::new(),
                 is_unverified: false,
                 is_logged: false,
             },
@@ -189,10 +190,11 @@ impl World<'_> {
 
     fn answer(&mut self, place: usize, request: usize, response: &Value) {
         let status = response["statusCode"].as_u64().unwrap_or_default();
-        let key = &self.life.arrivals[request].key;
-        self.history.trace(self.now, &self.slots[place].process.name, &format!("{key}: {status}"));
+        let number = self.life.arrivals[request].number;
+        let name = &self.slots[place].process.name;
+        self.history.trace(self.now, name, &format!("{}: {status}", request::name_of(number)));
         self.history.count(format!("response: {status}"));
-        if let Some(request) = self.history.requests.get_mut(&request_number(key)) {
+        if let Some(request) = self.history.requests.get_mut(&number) {
             request.answer = Some(history::Answer { at: self.now, status });
         }
     }
@@ -218,14 +220,14 @@ impl World<'_> {
                 }
                 self.queue.delete(message.id, again);
             }
-            let kept: Value = serde_json::from_str(&message.text).unwrap_or_default();
+            let Kept { request, is_unverified, body } = Kept::from(message.text.as_str());
             self.history.redriven.push(Redriven {
                 began_at,
                 at: self.now,
-                request: kept["requestId"].as_str().map(request_number),
-                is_unverified: kept["version"] == 2,
+                request,
+                is_unverified,
                 stays,
-                body: body_of(&message.text),
+                body,
                 labels: self.services.labels(if stays { began_at } else { self.now }),
             });
         }
@@ -284,8 +286,9 @@ impl World<'_> {
             let name = self.slots[place].process.name.clone();
             self.history.trace(self.now, &name, &format!("log: {outcome} {reason} {error}"));
             self.history.count(format!("outcome: {outcome} {reason}"));
-            if let (false, Some(id)) = (record["queueMessage"].is_null(), record["requestId"].as_str())
-                && let Some(request) = self.history.requests.get_mut(&request_number(id))
+            let number = record["requestId"].as_str().and_then(request::number_of);
+            if !record["queueMessage"].is_null()
+                && let Some(request) = number.and_then(|number| self.history.requests.get_mut(&number))
             {
                 request.is_logged = webhook_body(&record["queueMessage"]) == request.sent.body;
             }

@@ -1,14 +1,14 @@
 //! The network: a call on its way to a service, what goes wrong with it, and its answer on the way back.
 
-use serde_json::Value;
 use test_kit::fault::Fault;
 use test_kit::server::{Reply, Request as HttpRequest};
 
-use super::{Event, Letter, Question, World, request_number};
+use super::{Event, Kept, Letter, Question, World};
 use crate::fault::{self, ServiceName};
 use crate::history::{self, Describe, Drop, Existence, Put, Read};
 use crate::life::Faults;
 use crate::process::{Broken, Call, FunctionName};
+use crate::request;
 
 impl World<'_> {
     /// Sends a call on its way.
@@ -45,12 +45,9 @@ impl World<'_> {
         let fault_name = fault::name(&exchange.fault);
         self.history.trace(self.now, &name, &format!("{operation} {label} [{key}]: {fault_name}"));
         self.history.count(format!("{operation}: {fault_name}"));
-        if exchange.fault != Fault::None {
-            let owner = call.owner.trim_start_matches("start for ").to_owned();
-            self.history.faults.push((owner, format!("{operation}: {fault_name}")));
-        }
         self.history.calls.push(history::Call {
             key: key.clone(),
+            request: request::number_of(&call.owner),
             operation: operation.clone(),
             at: self.now,
             fault: exchange.fault.clone(),
@@ -90,7 +87,7 @@ impl World<'_> {
             _ => Question::Other,
         };
         if service == ServiceName::Sqs {
-            self.note_send(&call.owner, &key, &exchange.fault);
+            self.note_messages(&key);
         }
         self.note_entries(place, called_at);
         let answer = match exchange.reply {
@@ -128,17 +125,11 @@ impl World<'_> {
         }
     }
 
-    fn note_send(&mut self, owner: &str, key: &str, fault: &Fault) {
-        if let Some(request) = owner.strip_prefix("request ").and_then(|number| number.parse().ok())
-            && let Some(request) = self.history.requests.get_mut(&request)
-        {
-            request.sends.push(fault.clone());
-        }
+    fn note_messages(&mut self, key: &str) {
         for text in self.services.take_messages() {
-            let kept: Value = serde_json::from_str(&text).unwrap_or_default();
-            let request = kept["requestId"].as_str().map(request_number);
-            if let Some(request) = request.and_then(|request| self.history.requests.get_mut(&request)) {
-                request.is_unverified |= kept["version"] == 2;
+            let kept = Kept::from(text.as_str());
+            if let Some(request) = kept.request.and_then(|request| self.history.requests.get_mut(&request)) {
+                request.is_unverified |= kept.is_unverified;
             }
             let mut draw = self.life.draws.of(&format!("message of {key}"));
             let visible_at = self.now + if draw.once_in(5) { draw.magnitude(10, 30_000) } else { 5 };
