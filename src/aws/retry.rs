@@ -159,6 +159,7 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 
 /// The result of a call. If it takes longer than `late`, a second one starts beside it. The result is the first success
 /// or permanent error, or the last error. A dead connection does not fail the call, and a slow response is still accepted.
+/// Where both responses are there at once, after a freeze, an error hides no success, and the later call's success counts.
 pub async fn hedged<T, F>(late: Duration, call: impl Fn() -> F) -> Result<T, CallError>
 where
     F: Future<Output = Result<T, CallError>>,
@@ -174,13 +175,11 @@ where
         result = &mut second => (result, first),
     };
     match result {
-        Ok(success) => Ok(success),
         Err(error) if error.is_retryable() => other.await,
-        // After a freeze, both responses may be there at once.
-        Err(error) => tokio::select! {
+        result => tokio::select! {
             biased;
             Ok(success) = &mut other => Ok(success),
-            () = ready(()) => Err(error),
+            () = ready(()) => result,
         },
     }
 }
