@@ -6,6 +6,7 @@ from ministack.app import main
 
 from tools.local_aws.ministack.bucket_owners import register_bucket_owners
 from tools.local_aws.ministack.conditions import register_conditions
+from tools.local_aws.ministack.function_logs import register_function_logs
 from tools.local_aws.ministack.keys import register_keys
 from tools.local_aws.ministack.labels import register_labels
 from tools.local_aws.ministack.log_targets import register_log_targets
@@ -19,6 +20,7 @@ if __name__ == "__main__":
     register_handlers()
     register_conditions()
     register_log_targets()
+    register_function_logs()
     register_keys()
     register_labels()
     register_transport()
