@@ -45,7 +45,7 @@ def found(bug: dict[str, Any]) -> str | None:
         build = ["cargo", "build", "--quiet", "--locked", "--profile", "simulation", "--bin", "simulate"]
         build += ["--package", "momento-eventbridge-simulation", "--target-dir", ROOT / "target"]
         subprocess.run(build, cwd=COPY, check=True, env=environment)
-        command = [SIMULATE, "--from", "0", "--lives", str(bug["lives"]), "--stop"]
+        command = [SIMULATE, "--from", str(bug.get("from", 0)), "--lives", str(bug["lives"]), "--stop"]
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
     finally:
         file.write_text(original)
