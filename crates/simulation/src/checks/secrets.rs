@@ -50,12 +50,14 @@ fn may_be_refused(life: &Life, history: &History, request: &Request) -> bool {
     is_not_accepted && (found("AWSPENDING", &|labels| !labels.is_rotating) || is_pending_denied(history, request))
 }
 
-/// Whether its process may not read `AWSPENDING` and never had an answer, so that there is none.
+/// Whether its process may not read `AWSPENDING` and never had an answer, so that there is none. An answer that waited for a
+/// thaw may belong to a read that was replaced then.
 fn is_pending_denied(history: &History, request: &Request) -> bool {
     let is_pending = |read: &&Read| read.label == "AWSPENDING" && is_answered_for(read, request);
     let is_denied = |read: &Read| matches!(read.fault, Fault::Error(_, "AccessDeniedException"));
     let mut all = history.reads.iter().filter(|read| read.process == request.process).filter(is_pending);
-    all.all(|read| read.labels.is_none()) && reads_for(history, request).filter(is_pending).any(is_denied)
+    all.all(|read| read.labels.is_none() || read.was_frozen)
+        && reads_for(history, request).filter(is_pending).any(is_denied)
 }
 
 /// Answered 200, although the latest answer that the process had names another secret, and the time of this one was over.
