@@ -148,6 +148,16 @@ pub struct Redriven {
 }
 
 impl History {
+    /// The calls of a process for one label of the secret.
+    pub fn reads_of(&self, process: usize, label: &'static str) -> impl Iterator<Item = &Read> {
+        self.reads.iter().filter(move |read| read.process == process && read.label == label)
+    }
+
+    /// The DescribeEventBus calls of a process.
+    pub fn describes_of(&self, process: usize) -> impl Iterator<Item = &Describe> {
+        self.describes.iter().filter(move |describe| describe.process == process)
+    }
+
     /// Adds a line to the trace.
     pub fn trace(&mut self, at: i64, who: &str, what: &str) {
         let _ = writeln!(self.trace, "{:>12.3}  {who:<11} {what}", at as f64 / 1000.0);

@@ -70,7 +70,7 @@ fn changes(without: &Lived, with: &Lived) -> Vec<String> {
         // A process that was started ahead counts the time of its first request from its start.
         let mut requests = with.history.requests.values().filter(|other| other.process == after.process);
         let is_first = requests.all(|other| other.arrived_at >= after.arrived_at);
-        let mut describes = with.history.describes.iter().filter(|describe| describe.process == after.process);
+        let mut describes = with.history.describes_of(after.process);
         let is_started_ahead = is_first && describes.any(|describe| describe.called_at < after.arrived_at);
         // A process that starts later receives its request later: then its age may be over the window.
         let is_less_fresh = before.is_authentic_and_fresh() != after.is_authentic_and_fresh();

@@ -15,8 +15,7 @@ use crate::request::{Content, Kind};
 
 pub(super) fn delivered(_: &Life, history: &History) -> Vec<String> {
     let is_there = |request: &Request| {
-        let answered_at = request.answered_at();
-        let is_it = |at: i64, body: &[u8]| at <= answered_at && *body == request.sent.body;
+        let is_it = |at: i64, body: &[u8]| at <= request.answered_at() && *body == request.sent.body;
         history.on_the_bus.iter().any(|put| is_it(put.at, &put.body))
             || history.dropped.iter().any(|drop| is_it(drop.called_at, &drop.body))
     };
@@ -37,8 +36,7 @@ pub(super) fn usable(life: &Life, history: &History) -> Vec<String> {
         life.terms.has_static_secret || current.is_some_and(|current| current.is_valid() && current.holds(signed_with))
     };
     let wrong = authentic(history, 202).chain(authentic(history, 500)).filter(|(number, request)| {
-        let answered_at = request.answered_at();
-        let is_known = is_known(request, request.arrived_at - 1) && is_known(request, answered_at);
+        let is_known = is_known(request, request.arrived_at - 1) && is_known(request, request.answered_at());
         request.kind == Kind::Webhook(Content::Message) && is_known && !faulty.contains(number)
     });
     wrong.map(|(number, request)| format!("request {number} was answered {}", request.status())).collect()

@@ -13,7 +13,7 @@ const FOUND_FOR: i64 = 60_000;
 pub(super) fn dropped(_: &Life, history: &History) -> Vec<String> {
     const ASKS_WITHIN: i64 = 5_000 + 3_000;
     let may_be = |drop: &&Drop| {
-        let asked = || asked_by(history, drop.process);
+        let asked = || history.describes_of(drop.process);
         let had = |by: i64| had_by(history, drop.process, by);
         if drop.is_redriven {
             return had(drop.called_at).any(|describe| match describe.answer {
@@ -66,13 +66,14 @@ pub(super) fn asked(_: &Life, history: &History) -> Vec<String> {
     let webhooks = webhooks(history);
     let is_wrong = |describe: &&Describe| {
         let Some(answered_at) = describe.answered_at else { return false };
-        let mut before = asked_by(history, describe.process).filter(|other| other.called_at < describe.called_at);
+        let mut before = history.describes_of(describe.process).filter(|other| other.called_at < describe.called_at);
         let until = match describe.answer {
             Existence::Found => describe.called_at + FOUND_FOR - CLOCKS_DIFFER,
             Existence::Denied if before.all(|other| other.answer == Existence::Unclear) => i64::MAX,
             _ => return false,
         };
-        let after: Vec<_> = asked_by(history, describe.process)
+        let after: Vec<_> = history
+            .describes_of(describe.process)
             .filter(|other| (answered_at + 1..until).contains(&other.called_at))
             .collect();
         after.len() > 2 * (ATTEMPTS - 1) && after.iter().all(|other| other.answer != Existence::NotFound)
@@ -83,11 +84,7 @@ pub(super) fn asked(_: &Life, history: &History) -> Vec<String> {
         .collect()
 }
 
-fn asked_by(history: &History, process: usize) -> impl Iterator<Item = &Describe> {
-    history.describes.iter().filter(move |describe| describe.process == process)
-}
-
 /// The answers that a process had by this time of the life, in milliseconds.
 fn had_by(history: &History, process: usize, by: i64) -> impl Iterator<Item = &Describe> {
-    asked_by(history, process).filter(move |describe| describe.answered_at.is_some_and(|at| at <= by))
+    history.describes_of(process).filter(move |describe| describe.answered_at.is_some_and(|at| at <= by))
 }

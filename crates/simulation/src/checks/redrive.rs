@@ -69,7 +69,7 @@ pub(super) fn outdated(life: &Life, history: &History) -> Vec<String> {
             request.is_unverified && !is_current && request.received_at - CLOCKS_DIFFER >= current.created_at + lifetime
         };
         let mut requests = history.requests.values().filter(|request| request.sent.body == put.body).peekable();
-        let reads = || history.reads.iter().filter(|read| read.process == put.process && read.label == "AWSCURRENT");
+        let reads = || history.reads_of(put.process, "AWSCURRENT");
         let version = |read: &Read| Some(read.labels.as_ref()?.current.as_ref()?.created_at);
         let has_read = reads().any(|read| {
             let is_in_time =

@@ -55,7 +55,7 @@ fn may_be_refused(life: &Life, history: &History, request: &Request) -> bool {
 fn is_pending_denied(history: &History, request: &Request) -> bool {
     let is_pending = |read: &&Read| read.label == "AWSPENDING" && is_answered_for(read, request);
     let is_denied = |read: &Read| matches!(read.fault, Fault::Error(_, "AccessDeniedException"));
-    let mut all = history.reads.iter().filter(|read| read.process == request.process).filter(is_pending);
+    let mut all = history.reads_of(request.process, "AWSPENDING").filter(|read| is_answered_for(read, request));
     all.all(|read| read.labels.is_none() || read.was_frozen)
         && reads_for(history, request).filter(is_pending).any(is_denied)
 }
@@ -86,7 +86,7 @@ fn is_previous_over(life: &Life, history: &History, request: &Request, current: 
 /// When the process of a request saw, before it answered, that this version became the current one, if it knew another before.
 /// Without answers that waited for a thaw, of which it may take either of two.
 fn seen_at(history: &History, request: &Request, current: &Labelled) -> Option<i64> {
-    let reads = history.reads.iter().filter(|read| read.process == request.process && read.label == "AWSCURRENT");
+    let reads = history.reads_of(request.process, "AWSCURRENT");
     let mut seen: Vec<(i64, bool)> = reads
         .filter_map(|read| {
             let version = read.labels.as_ref()?.current.as_ref().filter(|version| version.is_valid())?;
@@ -107,8 +107,7 @@ pub(super) fn old(life: &Life, history: &History) -> Vec<String> {
     let is_old = |request: &Request| {
         let until = request.answered_at();
         let began = |is_it: fn(&Read) -> bool| {
-            let reads =
-                history.reads.iter().filter(|read| read.process == request.process && read.label == "AWSCURRENT");
+            let reads = history.reads_of(request.process, "AWSCURRENT");
             let began = reads.filter(|read| is_it(read)).map(|read| read.called_at).filter(|at| *at <= until);
             request.arrived_at - began.max().unwrap_or(i64::MIN / 2)
         };
@@ -170,9 +169,7 @@ pub(super) fn frequent(_: &Life, history: &History) -> Vec<String> {
 /// which a call failed before, and may be made again.
 pub(super) fn again(_: &Life, history: &History) -> Vec<String> {
     let webhooks = webhooks(history);
-    let has = |process: usize, is_it: &dyn Fn(&Read) -> bool| {
-        history.reads.iter().any(|read| read.process == process && read.label == "AWSCURRENT" && is_it(read))
-    };
+    let has = |process: usize, is_it: &dyn Fn(&Read) -> bool| history.reads_of(process, "AWSCURRENT").any(is_it);
     let is_first = |read: &&Read| {
         let is_pending = read.label == "AWSPENDING" && webhooks.contains(&read.process);
         let has_ended = |other: &Read| {
@@ -201,11 +198,9 @@ pub(super) fn again(_: &Life, history: &History) -> Vec<String> {
 
 /// The current version as its process had it by this time, in milliseconds of the life.
 pub(super) fn latest_current<'a>(history: &'a History, request: &Request, by: i64) -> Option<&'a Labelled> {
-    let had = |read: &&Read| {
-        let is_its = read.process == request.process && read.label == "AWSCURRENT";
-        is_its && read.answered_at.is_some_and(|at| at <= by)
-    };
-    let latest = history.reads.iter().filter(had).max_by_key(|read| read.called_at)?;
+    let reads = history.reads_of(request.process, "AWSCURRENT");
+    let had = reads.filter(|read| read.answered_at.is_some_and(|at| at <= by));
+    let latest = had.max_by_key(|read| read.called_at)?;
     // An answer that waited for a thaw may belong to a read that was replaced then.
     if latest.was_frozen { None } else { latest.labels.as_ref()?.current.as_ref() }
 }
